@@ -1,0 +1,37 @@
+# Everything a newcomer needs: `make demo`, `make test`. `make install` is shared by both.
+PYTHON ?= python3
+VENV ?= .venv
+# One known-good torch, so that a CPU machine does not pull a newer build with gigabytes of CUDA.
+TORCH ?= torch==2.13.0
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+STAMP := $(VENV)/.installed
+
+.PHONY: install demo test lint clean
+install: $(STAMP)
+
+$(STAMP): pyproject.toml Makefile
+	$(PYTHON) -c "import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else 'CrossModalSynth needs Python 3.10 to 3.13; set PYTHON=/path/to/python.')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	@$(BIN)/python -c "open('$(STAMP)', 'w').close()"
+
+demo: install
+	$(BIN)/crossmodalsynth demo --output demo
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf demo runs benchmark build dist

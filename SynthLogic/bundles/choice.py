@@ -1,0 +1,88 @@
+"""Which installed bundle to take when the user named none."""
+
+from __future__ import annotations
+
+import re
+
+from SynthLogic.bundles.bundle import Bundle
+from SynthLogic.bundles.card import version_key
+from SynthLogic.bundles.store import find, installed
+from SynthLogic.errors import BundleError
+
+# First word of a figure's name, in the order in which they decide; +1 where more is better.
+_FIGURES = {"mae": -1, "ssim": 1, "psnr": 1, "rmse": -1, "mse": -1, "dice": 1}
+
+
+def pick(modality_in: str, modality_out: str, anatomy: str | None = None) -> tuple[Bundle, str]:
+    """The best installed bundle for that direction, and one sentence why.
+
+    Bundles whose anatomy matches go first, then the better value of the first figure that all of them report
+    on the same test set, then the higher version, then the name: the same store always gives the same answer.
+
+    Args:
+        modality_in: "CT" or "MR".
+        modality_out: "CT" or "MR".
+        anatomy: what the scan shows, if known, for example "thorax".
+
+    Raises:
+        ConsentRequired: the licence of the best is restricted and was not agreed to.
+        BundleError: none is installed for that direction; the sentence lists what is.
+    """
+    everything = installed()
+    rivals = [
+        b
+        for b in everything
+        if (b.card.input.modality, b.card.output.modality) == (modality_in, modality_out)
+    ]
+    direction = f"{modality_out} from {modality_in}"
+    if not rivals:
+        known = ", ".join(
+            f"{b.name} ({b.card.output.modality} from {b.card.input.modality})" for b in everything
+        )
+        raise BundleError(f"No installed bundle makes {direction}; installed: {known or 'none'}. Import one.")
+    reasons = []
+    if len(rivals) == 1:
+        reasons.append(f"the only installed bundle that makes {direction}")
+    matching = [b for b in rivals if anatomy and _words(anatomy) & _words(b.card.coverage.anatomy)]
+    if matching:
+        rivals = matching
+        reasons.append(f"made for {rivals[0].card.coverage.anatomy}")
+    elif anatomy:
+        reasons.append(f"none is made for {anatomy}")
+    figure = _comparable(rivals) if len(rivals) > 1 else None
+    # Stable sorts, from the last criterion to the first; ``installed`` is in the order of names.
+    rivals = sorted(rivals, key=lambda b: version_key(b.version), reverse=True)
+    best = min(rivals, key=lambda b: _score(b, figure))
+    if figure is not None:
+        name, units, on = figure
+        value = f"{_value(best, figure):.4g} {units}".strip()
+        reasons.append(f"its {name} of {value} on {on} is the best of {len(rivals)}")
+    elif len(rivals) > 1:
+        reasons.append(f"the highest version of {len(rivals)} whose figures cannot be compared")
+    return find(best.name), f"{best.name} {best.version} was chosen: {'; '.join(reasons)}."
+
+
+_Key = tuple[str, str, str]
+
+
+def _comparable(bundles: list[Bundle]) -> _Key | None:
+    common = set.intersection(*({(f.name, f.units, f.on) for f in b.card.figures} for b in bundles))
+    order = list(_FIGURES)
+    known = [key for key in common if _first_word(key[0]) in _FIGURES]
+    return min(known, key=lambda key: (order.index(_first_word(key[0])), key), default=None)
+
+
+def _score(bundle: Bundle, figure: _Key | None) -> float:
+    return 0.0 if figure is None else -_FIGURES[_first_word(figure[0])] * _value(bundle, figure)
+
+
+def _value(bundle: Bundle, key: _Key) -> float:
+    return next(f.value for f in bundle.card.figures if (f.name, f.units, f.on) == key)
+
+
+def _first_word(name: str) -> str:
+    return (re.findall(r"[a-z]+", name.lower()) or [""])[0]
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))

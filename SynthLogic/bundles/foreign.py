@@ -1,0 +1,154 @@
+"""Models that others made: TorchScript and ONNX, only with a card written for them and only when trusted.
+
+A pickle runs whatever its author put into it as soon as it is read, so none is ever opened. A TorchScript
+archive contains pickles by format, but ``torch.jit.load`` reads them with its own reader in C++, which builds
+TorchScript types and tensors and cannot call a Python function. Its program can still use any operator of
+torch: hence trust.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from SynthLogic.bundles.card import Card
+from SynthLogic.errors import BundleError
+
+_PICKLE_SUFFIXES = frozenset(
+    {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz", ".dill"}
+)
+_PROBE = 32
+
+
+def refuse_pickle(path: Path, model_format: str | None) -> None:
+    """Refuse a file that is, holds or may hold a pickle; nothing of it is ever unpickled.
+
+    Args:
+        path: a file of a bundle.
+        model_format: the card's format if this file is the model, otherwise None.
+
+    Raises:
+        BundleError: a pickle by name or by content, or an archive where none belongs.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(16)
+    except OSError as error:
+        raise BundleError(
+            f"{path.name} of the bundle cannot be read ({error.strerror}); import it again."
+        ) from error
+    archive = head.startswith(b"PK\x03\x04")
+    if model_format == "torchscript" and archive and _is_torchscript(path):
+        return
+    if path.suffix.lower() in _PICKLE_SUFFIXES or archive or _is_pickle(head):
+        raise BundleError(
+            f"{path.name} is or may be a pickle, which can run any program when it is read, so it was not "
+            "opened: ask for the weights as safetensors."
+        )
+    if model_format == "torchscript":
+        raise BundleError(f"{path.name} is not a TorchScript archive; save it with torch.jit.save.")
+
+
+def _is_pickle(head: bytes) -> bool:
+    # A safetensors file may begin with the same bytes: they are its header's length, and a brace follows.
+    safetensors = head[4:9] == b"\0\0\0\0{"
+    return len(head) > 1 and head[0] == 0x80 and head[1] <= 5 and not safetensors
+
+
+def _is_torchscript(path: Path) -> bool:
+    # torch.save writes the same kind of archive, but without code.
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return any(n.endswith("/constants.pkl") for n in names) and any("/code/" in n for n in names)
+
+
+class OnnxNetwork(nn.Module):
+    """An ONNX model called like a network of ours: (N, 1, *spatial) to the same shape, on the CPU."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise BundleError(
+                "This bundle's model is ONNX, which needs onnxruntime: pip install onnxruntime."
+            ) from error
+        try:
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 4
+            self.session: Any = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's own exceptions have no common base
+            raise BundleError(
+                f"The ONNX model cannot be loaded ({_first_line(error)}); export it again."
+            ) from error
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type != "tensor(float)":
+            raise BundleError("The ONNX model must have one float32 input and one output; export it again.")
+        self._input = inputs[0].name
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, 1, *spatial) in [-1, 1]; the result comes back on the device and in the type of ``x``."""
+        (result,) = self.session.run(None, {self._input: x.detach().float().cpu().contiguous().numpy()})
+        return torch.from_numpy(np.ascontiguousarray(result)).to(x)
+
+
+def load_foreign(card: Card, content: bytes, *, trust: bool) -> nn.Module:
+    """Load the TorchScript or ONNX model ``content`` and try it once on an empty image.
+
+    Raises:
+        BundleError: not trusted, unreadable, or not an image-to-image network of the card's dimensions.
+    """
+    if not trust:
+        raise BundleError(
+            f"Bundle {card.name!r} holds a {card.format} model, a program by somebody else: "
+            "import it with --trust if you trust its author."
+        )
+    network: nn.Module
+    if card.format == "onnx":
+        network = OnnxNetwork(content)
+    else:
+        try:
+            network = torch.jit.load(io.BytesIO(content), map_location="cpu")
+        except (RuntimeError, ValueError) as error:
+            raise BundleError(
+                f"The TorchScript model cannot be loaded ({_first_line(error)}); save it again."
+            ) from error
+        network = network.float().eval()
+    _try_once(card, network)
+    return network
+
+
+def _try_once(card: Card, network: nn.Module) -> None:
+    side = -(-_PROBE // card.spatial.divisor) * card.spatial.divisor
+    sample = torch.zeros((1, 1, *(card.spatial.tile or (side,) * card.spatial.spatial_dims)))
+    try:
+        with torch.no_grad():
+            result = network(sample)
+    except Exception as error:  # a foreign program may fail in any way
+        raise BundleError(
+            f"The model does not run on {tuple(sample.shape)} ({_first_line(error)}); correct its card."
+        ) from error
+    if (
+        not isinstance(result, Tensor)
+        or result.shape != sample.shape
+        or not bool(torch.isfinite(result).all())
+    ):
+        raise BundleError(
+            f"The model does not map {tuple(sample.shape)} to a finite image of that shape; correct its card."
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__

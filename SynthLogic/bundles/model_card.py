@@ -1,0 +1,150 @@
+"""The readable face of a card: docs/README.md and, where no full text is given, LICENSE."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from SynthLogic.bundles.card import Card, Channel
+from SynthLogic.intensity import Pipeline
+
+
+def model_card(card: Card) -> str:
+    """Model card in Markdown, made from nothing but ``card``."""
+    training = card.training
+    headline = f"`{card.name}` {card.version}, {card.network.name}, licence {card.licence.spdx}"
+    sections = [
+        f"# {card.title}\n\n{headline}\n\n{card.description}",
+        "> Images made with this model are synthetic. They are for research, not for diagnosis or treatment.",
+        "## What goes in and what comes out\n\n"
+        + _table(("", "input", "output"), _channel_rows(card.input, card.output)),
+        "## Measured quality\n\n" + _figures(card),
+        "## Limits\n\n"
+        + (
+            _list(card.limits)
+            if card.limits
+            else "None were written down; that does not mean there are none."
+        ),
+        "## What it was made for\n\n" + _list(_made_for(card)),
+        "## Training\n\n"
+        f"{_cell(training.method)}, {training.iterations} iterations, seed {training.seed}, "
+        f"on {_cell(training.hardware)}, {training.duration_s / 60:.0f} minutes, "
+        f"code version {_cell(training.code_version)}.\n\n" + _data(card),
+        "## Licence\n\n" + _licence(card),
+        "## Running it\n\n" + _running(card),
+    ]
+    if training.recipe:
+        recipe = json.dumps(training.recipe, indent=2, ensure_ascii=False)
+        sections.append(f"## Recipe\n\n```json\n{recipe}\n```")
+    return "\n\n".join(sections) + "\n"
+
+
+def licence_text(card: Card) -> str:
+    """Statement of the weights' licence, with the address of its full text and the data's attributions."""
+    lines = [
+        f"{card.title} ({card.name} {card.version})",
+        f"SPDX-License-Identifier: {card.licence.spdx}",
+        f"Full text: https://spdx.org/licenses/{card.licence.spdx}.html"
+        if " " not in card.licence.spdx and not card.licence.spdx.startswith("LicenseRef-")
+        else "Full text: as named by the identifier above.",
+    ]
+    if card.licence.notice:
+        lines += ["", card.licence.notice.strip()]
+    if card.training.data:
+        lines += ["", "Trained on:"]
+        lines += [f"- {d.name} ({d.licence}): {d.citation}" for d in card.training.data]
+    return "\n".join(lines) + "\n"
+
+
+def describe(pipeline: Pipeline) -> str:
+    """The pipeline in words, for example "window -1000 to 2000, then z-score"."""
+    words = []
+    for step in pipeline.steps:
+        options = step.model_dump(mode="json")
+        kind = options.pop("kind")
+        if {"lower", "upper"} <= options.keys():
+            kind += f" {options.pop('lower'):g} to {options.pop('upper'):g}"
+        rest = ", ".join(f"{key} {value}" for key, value in options.items())
+        words.append(f"{kind} ({rest})" if rest else kind)
+    return ", then ".join(words) or "as it is"
+
+
+def _channel_rows(first: Channel, second: Channel) -> list[tuple[str, str, str]]:
+    return [
+        ("modality", first.modality, second.modality),
+        ("units", first.units, second.units),
+        ("intensity", describe(first.intensity), describe(second.intensity)),
+        ("outside the field of view", f"{first.background:g}", f"{second.background:g}"),
+        ("stored as", first.dtype, second.dtype),
+    ]
+
+
+def _figures(card: Card) -> str:
+    if not card.figures:
+        return "Nothing was measured."
+    rows = [(f.name, f"{f.value:.4g} {f.units}".strip(), f.on) for f in card.figures]
+    return _table(("figure", "value", "on"), rows)
+
+
+def _made_for(card: Card) -> Iterable[str]:
+    spatial, coverage = card.spatial, card.coverage
+    yield f"Anatomy: {coverage.anatomy}"
+    smallest, largest = coverage.field_of_view_mm
+    yield f"Field of view in the plane: {smallest:g} to {largest:g} mm"
+    yield f"Planes: {', '.join(spatial.planes)}" if spatial.spatial_dims == 2 else "Whole volumes in 3D tiles"
+    low, high = spatial.spacing_range_mm
+    yield f"Spacing: {spatial.spacing_mm:g} mm; from {low:g} to {high:g} mm it runs without resampling"
+    if coverage.value_range is not None:
+        yield f"Typical values: {coverage.value_range[0]:g} to {coverage.value_range[1]:g} {card.input.units}"
+    if coverage.air_fraction is not None:
+        yield f"Share of air: {coverage.air_fraction[0]:.0%} to {coverage.air_fraction[1]:.0%}"
+    for name, measured in (
+        ("bf16", card.precision.bf16_mean_difference),
+        ("fp16", card.precision.fp16_mean_difference),
+    ):
+        if measured is not None:
+            use = "allowed" if card.precision.allows(name) else "not allowed"
+            yield f"{name}: differs by {measured:.3g} {card.output.units} on average, {use}"
+
+
+def _data(card: Card) -> str:
+    rows = [(d.name, str(d.volumes), d.licence, d.citation) for d in card.training.data]
+    return _table(("data", "volumes", "licence", "source"), rows) if rows else "No data were named."
+
+
+def _licence(card: Card) -> str:
+    text = f"{card.licence.spdx}; see the file LICENSE."
+    if card.licence.restricted:
+        text += " Restricted: the program asks for your consent once."
+    return f"{text}\n\n{card.licence.notice.strip()}" if card.licence.notice else text
+
+
+def _running(card: Card) -> str:
+    low, high = card.spatial.spacing_range_mm
+    same = (
+        "Both give the same voxels for a scan that needs no resampling."
+        if card.spatial.spatial_dims == 2
+        else "Both place their tiles differently, so voxels differ slightly where tiles meet."
+    )
+    return (
+        f"    crossmodalsynth translate SCAN OUTPUT --to {card.output.modality} --model {card.name}\n\n"
+        "or, inside this folder and with MONAI beside CrossModalSynth,\n\n"
+        "    python -m monai.bundle run --config_file configs/inference.json --bundle_root . \\\n"
+        "        --input SCAN.nii.gz --output_folder OUTPUT\n\n"
+        f"{same} Only CrossModalSynth resamples scans whose spacing lies outside {low:g} to {high:g} mm or "
+        "whose pixels are not square, checks the scan first, and keeps a record; with MONAI alone, bring the "
+        "scan to such a spacing yourself."
+    )
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _list(items: Iterable[str]) -> str:
+    return "\n".join(f"- {' '.join(item.split())}" for item in items)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,58 @@
+"""The command line: every command by name."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Annotated
+
+import typer
+
+from SynthLogic.cli import benchmark, check, models, phantom, train, translate
+from SynthLogic.cli.group import Group
+from SynthLogic.cli.options import example
+
+app = typer.Typer(
+    cls=Group,
+    name="crossmodalsynth",
+    help="Synthetic MR from CT and synthetic CT from MR, on the grid of the scan. Research use only.",
+    epilog=example("crossmodalsynth translate ct.nii.gz mr.nii.gz --to MR"),
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    invoke_without_command=True,
+)
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Show the help where no command is named."""
+    if version:
+        from SynthLogic import __version__
+
+        typer.echo(f"crossmodalsynth {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+app.command(epilog=translate.TRANSLATE_EPILOG)(translate.translate)
+app.command(epilog=translate.RERUN_EPILOG)(translate.rerun)
+app.command(epilog=check.EPILOG)(check.check)
+app.add_typer(models.app)
+app.command(epilog=phantom.EPILOG)(phantom.phantom)
+app.command(epilog=train.EPILOG)(train.train)
+app.command(epilog=benchmark.BENCHMARK_EPILOG)(benchmark.benchmark)
+app.command(epilog=benchmark.DEMO_EPILOG)(benchmark.demo)
+
+
+def main() -> None:
+    """Entry point of ``crossmodalsynth``."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console that cannot show a character shows a question mark rather than fail.
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app(prog_name="crossmodalsynth")

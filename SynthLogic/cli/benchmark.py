@@ -1,0 +1,76 @@
+"""``crossmodalsynth benchmark`` and ``demo``: the tables anyone can print again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from SynthLogic.cli.console import Answer, progress_bar
+from SynthLogic.cli.group import needs_extra
+from SynthLogic.cli.options import DebugFlag, JsonFlag, OutputFolder, example
+from SynthLogic.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BENCHMARKS = ("geometry", "quality", "speed", "real")
+BENCHMARK_EPILOG = example("crossmodalsynth benchmark geometry quality --output benchmark")
+DEMO_EPILOG = example("crossmodalsynth demo --output demo")
+
+
+def benchmark(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[geometry|quality|speed|real|all]...", help="What to measure; all if nothing is named."
+        ),
+    ] = None,
+    output: OutputFolder = Path("benchmark"),
+    json_: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> Answer:
+    """Measure geometry, quality, speed and behaviour on real scans, and print the tables."""
+    wanted = list(dict.fromkeys(names or ["all"]))
+    unknown = [name for name in wanted if name not in (*BENCHMARKS, "all")]
+    if unknown:
+        raise ConfigError(f"Benchmark {unknown[0]!r} is unknown; choose from {', '.join(BENCHMARKS)} or all.")
+    if "all" in wanted:
+        wanted = list(BENCHMARKS)
+    with needs_extra("train", "The benchmark"):
+        from SynthLogic import benchmarks
+    with progress_bar("Measuring", quiet=json_) as report:
+        tables = benchmarks.run(wanted, output, progress=report)
+    document = {"output": str(output), "tables": [table.to_json() for table in tables]}
+
+    def show(console: Console) -> None:
+        for table in tables:
+            console.print(table.to_rich())
+            console.print()
+        console.print(f"Tables are in {output}", markup=False, soft_wrap=True)
+
+    return Answer(document, show)
+
+
+def demo(output: OutputFolder = Path("demo"), json_: JsonFlag = False, debug: DebugFlag = False) -> Answer:
+    """Simulate a subject, make MR from CT and CT from MR, and write volumes, pictures and a table."""
+    with needs_extra("app", "The demo"):
+        from SynthLogic.benchmarks.demo import run_demo
+    with progress_bar("Demo", quiet=json_) as report:
+        summary = run_demo(output, progress=report)
+
+    def show(console: Console) -> None:
+        for table in summary.tables:
+            console.print(table.to_rich())
+            console.print()
+        console.print("Open these:")
+        for path in summary.files:
+            console.print(f"  {path}", markup=False, soft_wrap=True)
+
+    document = {
+        "output": str(output),
+        "tables": [table.to_json() for table in summary.tables],
+        "files": [str(path) for path in summary.files],
+    }
+    return Answer(document, show)

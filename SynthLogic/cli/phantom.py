@@ -1,0 +1,76 @@
+"""``crossmodalsynth phantom``: simulated subjects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from SynthLogic.cli.console import Answer, progress_bar
+from SynthLogic.cli.options import DebugFlag, JsonFlag, example
+from SynthLogic.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EPILOG = example("crossmodalsynth phantom cohort --anatomy thorax --subjects 2 --seed 7")
+
+
+def phantom(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to; one folder a subject.")],
+    anatomy: Annotated[str, typer.Option(help="What to simulate.")] = "thorax",
+    subjects: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same subjects.")] = 0,
+    shape: Annotated[str | None, typer.Option(metavar="K,J,I", help="Voxels, such as 128,128,128.")] = None,
+    spacing: Annotated[
+        str | None, typer.Option(metavar="I,J,K", help="Voxel size in mm, such as 2.5,2.5,2.5.")
+    ] = None,
+    deformation: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="MM", help="Largest displacement between CT and MR; 0 for one shared grid."
+        ),
+    ] = 0.0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that simulate side by side.")] = 1,
+    json_: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> Answer:
+    """Simulate subjects: a CT, an MR, their noise-free references and labels, with exact truth."""
+    from SynthLogic.phantoms import write_cohort
+
+    options: dict[str, Any] = {"deformation_mm": deformation}
+    if shape is not None:
+        options["shape"] = _three(shape, int, "--shape", "128,128,128")
+    if spacing is not None:
+        options["spacing"] = _three(spacing, float, "--spacing", "2.5,2.5,2.5")
+    with progress_bar("Simulating", quiet=json_) as report:
+        folders = write_cohort(
+            folder,
+            anatomy=anatomy,
+            subjects=subjects,
+            seed=seed,
+            workers=workers,
+            progress=lambda done, total: report(done, total, "subjects"),
+            **options,
+        )
+    names = [path.name for path in folders]
+
+    def show(console: Console) -> None:
+        noun = "subject" if len(names) == 1 else "subjects"
+        console.print(f"{len(names)} {noun} in {folder}: {names[0]}", end="", markup=False, soft_wrap=True)
+        console.print(f" to {names[-1]}" if len(names) > 1 else "")
+        console.print("SIMULATED phantoms, not patients.")
+
+    return Answer({"anatomy": anatomy, "seed": seed, "folder": str(folder), "subjects": names}, show)
+
+
+def _three(text: str, kind: type, option: str, sample: str) -> tuple[Any, ...]:
+    parts = text.replace("x", ",").split(",")
+    try:
+        values = tuple(kind(part) for part in parts)
+    except ValueError:
+        values = ()
+    if len(values) != 3:
+        raise ConfigError(f"{option} {text!r} is not three numbers; write for example {option} {sample}.")
+    return values

@@ -1,0 +1,107 @@
+"""An endless stream of batches in which every sample is a pure function of (seed, index).
+
+A batch is a dictionary of float32 tensors (N, 1, J, I) in [-1, 1]: ``a_input``, ``a_target``, ``b_input``,
+``b_target``. Inputs are corrupted (see ``corruption``), targets are clean: a source's reference where it has
+one, else the image itself. Generators read inputs; discriminators and losses see targets only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from SynthLogic.data.config import DataConfig
+from SynthLogic.data.corruption import corrupt, draw
+from SynthLogic.data.library import Library, Stack
+from SynthLogic.data.patches import blank, cut, draw_placement, draw_stack
+from SynthLogic.errors import ConfigError
+
+# Streams of random numbers that never meet: which patches, and the fixed ones of the pictures.
+TRAINING, PICTURES = 0, 1
+
+
+class Batches(IterableDataset[dict[str, Tensor]]):
+    """Batches from ``start`` on; batch n holds the samples n * size to (n + 1) * size - 1.
+
+    With several loader workers, worker w of W makes the batches start + w, start + w + W, ..: their order
+    does not depend on W.
+
+    Args:
+        config: domains and sampling.
+        a: volumes of the first domain.
+        b: volumes of the second domain.
+        size: samples in a batch.
+        seed: of the run.
+        start: number of the first batch.
+    """
+
+    def __init__(
+        self, config: DataConfig, a: Library, b: Library, *, size: int, seed: int, start: int = 0
+    ) -> None:
+        super().__init__()
+        self.config, self.a, self.b = config, a, b
+        self.size, self.seed, self.start = size, seed, start
+        self.pairs = _pairs(a, b) if config.paired else []
+
+    def starting_at(self, start: int) -> Batches:
+        """The same stream from another batch on."""
+        return Batches(self.config, self.a, self.b, size=self.size, seed=self.seed, start=start)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        worker = get_worker_info()
+        number = self.start + (worker.id if worker else 0)
+        while True:
+            yield self.batch(number)
+            number += worker.num_workers if worker else 1
+
+    def batch(self, number: int) -> dict[str, Tensor]:
+        """Batch ``number`` of the stream."""
+        return self.stack([self.sample(number * self.size + n) for n in range(self.size)])
+
+    def pictures(self, count: int) -> dict[str, Tensor]:
+        """A fixed batch to look at while training goes on."""
+        return self.stack([self.sample(n, PICTURES) for n in range(count)])
+
+    @staticmethod
+    def stack(samples: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
+        """Put samples together."""
+        return {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
+
+    def sample(self, index: int, stream: int = TRAINING) -> dict[str, np.ndarray]:
+        """Sample ``index``: four float32 arrays (1, J, I) in [-1, 1]."""
+        rng = np.random.default_rng([self.seed, stream, index])
+        sampling = self.config.sampling
+        if self.config.paired:
+            place = int(rng.integers(len(self.pairs)))
+            stack_a, stack_b = self.pairs[place]
+            placement_a = placement_b = draw_placement(stack_a, sampling, rng)
+        else:
+            stack_a, stack_b = draw_stack(self.a, rng), draw_stack(self.b, rng)
+            placement_a = draw_placement(stack_a, sampling, rng)
+            placement_b = draw_placement(stack_b, sampling, rng)
+        result: dict[str, np.ndarray] = {}
+        for letter, domain, stack, placement in (
+            ("a", self.config.a, stack_a, placement_a),
+            ("b", self.config.b, stack_b, placement_b),
+        ):
+            image, target = cut(stack, placement, sampling.patch)
+            dirty = corrupt(image, domain.corruptions, draw(domain.corruptions, rng))
+            # A scanner leaves no noise outside its field of view, so that comes last.
+            result[f"{letter}_input"] = blank(dirty, placement)[None]
+            result[f"{letter}_target"] = blank(target.clip(-1, 1), placement)[None]
+        return result
+
+
+def _pairs(a: Library, b: Library) -> list[tuple[Stack, Stack]]:
+    partners = {stack.pair: stack for stack in b.stacks}
+    pairs = [(stack, partners[stack.pair]) for stack in a.stacks if stack.pair in partners]
+    if not pairs:
+        raise ConfigError("No subject has both images in one folder; paired training needs such a cohort.")
+    for one, other in pairs:
+        if one.image.shape != other.image.shape or not np.allclose(one.spacing, other.spacing, rtol=1e-4):
+            raise ConfigError("A subject's two images are not on one grid; paired training needs one.")
+    return pairs

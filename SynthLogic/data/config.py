@@ -1,0 +1,147 @@
+"""What to train on: two domains, their files, and how patches are drawn."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from SynthLogic.data.corruption import Corruption
+from SynthLogic.intensity import Pipeline
+
+Plane = Literal["axial", "coronal", "sagittal"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceConfig(_Strict):
+    """Files of one origin.
+
+    Attributes:
+        name: shown on the card.
+        root: name of an entry of the configuration's ``roots``.
+        glob: files below the root, e.g. ``sub-*/ct.nii.gz``.
+        reference: file name beside each file that holds its clean twin on the same grid, or null.
+        subjects: "all", "even", "odd", or a range of numbers such as "1-40", counted by the number in
+            ``sub-NUMBER``; lets two domains have no subject in common.
+        subject: regular expression whose match in the path names the subject, for files that are not in
+            folders of their own.
+        weight: how often the source is drawn, relative to the others of its domain.
+        licence: SPDX identifier or short name; goes on the card.
+        citation: whom to cite; goes on the card.
+        required: false where training may go on, with a warning, without these files.
+    """
+
+    name: str
+    root: str
+    glob: str
+    reference: str | None = None
+    subjects: str = Field(default="all", pattern=r"^(all|even|odd|\d+-\d+)$")
+    subject: str | None = None
+    weight: float = Field(default=1.0, gt=0)
+    licence: str
+    citation: str = Field(min_length=1)
+    required: bool = True
+
+
+class DomainConfig(_Strict):
+    """One side of the translation.
+
+    Attributes:
+        modality: CT or MR.
+        units: of the images, "HU" or "a.u.".
+        intensity: from units to [-1, 1], for inputs.
+        output_intensity: back from [-1, 1] for outputs, without a fit; ``intensity`` itself where null.
+        background: value outside the field of view, in units.
+        dtype: of translated files.
+        value_range: typical 1st and 99th percentile of a scan that fits; null where units say nothing.
+        air_fraction: typical share of air in a scan that fits, from and to.
+        sources: the files.
+        corruptions: what is done to inputs, in this order.
+    """
+
+    modality: Literal["CT", "MR"]
+    units: Literal["HU", "a.u."]
+    intensity: Pipeline
+    output_intensity: Pipeline | None = None
+    background: float = 0.0
+    dtype: Literal["int16", "float32"] = "float32"
+    value_range: tuple[float, float] | None = None
+    air_fraction: tuple[float, float] | None = None
+    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    corruptions: tuple[Corruption, ...] = ()
+
+
+class SamplingConfig(_Strict):
+    """How patches are drawn, for both domains alike, so that layout does not tell them apart.
+
+    Attributes:
+        patch: side of the square patch in pixels; divisible by 4.
+        planes: weight of each plane.
+        spacing_range_mm: the patch's pixel size is drawn from here, log-uniform.
+        rotation_deg: drawn from plus or minus this.
+        slack: how far, as a share of the patch, a patch may reach beyond the volume.
+        flip: chance of a left-right mirror; 0 keeps the heart on its side.
+        field_of_view: chance that only a disc or a box of the patch is kept, as in a small field of view.
+        min_body: slices with a smaller share of body are not drawn.
+        body_above: what counts as body, in network range [-1, 1].
+        max_slice_spacing_mm: volumes with thicker slices are cut in their acquisition plane alone.
+    """
+
+    patch: int = Field(default=128, ge=16, multiple_of=4)
+    planes: dict[Plane, float] = {"axial": 1.0}
+    spacing_range_mm: tuple[float, float] = (1.4, 2.6)
+    rotation_deg: float = Field(default=12.0, ge=0, le=180)
+    slack: float = Field(default=0.1, ge=0, le=0.5)
+    flip: float = Field(default=0.0, ge=0, le=1)
+    field_of_view: float = Field(default=0.15, ge=0, le=1)
+    min_body: float = Field(default=0.1, ge=0, lt=1)
+    body_above: float = -0.9
+    max_slice_spacing_mm: float = Field(default=3.0, gt=0)
+
+    @field_validator("planes")
+    @classmethod
+    def _some_plane(cls, planes: dict[Plane, float]) -> dict[Plane, float]:
+        if not planes or min(planes.values()) < 0 or sum(planes.values()) <= 0:
+            raise ValueError("planes needs at least one plane with a weight above 0")
+        return planes
+
+    @model_validator(mode="after")
+    def _range_ascends(self) -> SamplingConfig:
+        low, high = self.spacing_range_mm
+        if not 0 < low <= high:
+            raise ValueError(f"spacing_range_mm is {[low, high]}; it must be two ascending sizes above 0")
+        return self
+
+
+class DataConfig(_Strict):
+    """Where the data lie and what is done with them.
+
+    Attributes:
+        roots: folders by name; null for one that is given when training starts.
+        a: first domain.
+        b: second domain.
+        paired: draw a and b from the same place of the same subject.
+        held_out: globs (``ROOT:GLOB``) of files that must not be trained on.
+        sampling: how patches are drawn.
+        workers: loader processes; 0 draws patches in the training process.
+    """
+
+    roots: dict[str, str | None]
+    a: DomainConfig
+    b: DomainConfig
+    paired: bool = False
+    held_out: tuple[str, ...] = ()
+    sampling: SamplingConfig = SamplingConfig()
+    workers: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _roots_known(self) -> DataConfig:
+        used = [s.root for d in (self.a, self.b) for s in d.sources]
+        used += [glob.partition(":")[0] for glob in self.held_out]
+        for root in used:
+            if root not in self.roots:
+                raise ValueError(f"root {root!r} is not among roots {sorted(self.roots)}")
+        return self

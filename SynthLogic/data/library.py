@@ -1,0 +1,130 @@
+"""Volumes read once, normalised, and kept in memory as half precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from SynthLogic.data.config import DataConfig, DomainConfig, Plane, SamplingConfig
+from SynthLogic.data.files import SourceFile, list_files
+from SynthLogic.errors import ConfigError
+from SynthLogic.volume import read_volume
+
+PLANE_AXIS: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One volume, ready to be cut.
+
+    Attributes:
+        image: (K, J, I) float16 in [-1, 1], K to S, J to A, I to R.
+        target: the clean twin, same grid; the image itself where there is none.
+        spacing: (I, J, K) in mm.
+        source: index of its source.
+        pair: equal for images of one subject on one grid.
+        slices: per plane the indices of slices that show enough body.
+    """
+
+    image: np.ndarray = field(repr=False)
+    target: np.ndarray = field(repr=False)
+    spacing: tuple[float, float, float]
+    source: int
+    pair: str
+    slices: dict[Plane, np.ndarray] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Library:
+    """A domain's volumes.
+
+    Attributes:
+        stacks: the volumes.
+        weights: chance of each source, by index; 0 for one that is not here; sums to 1.
+        notes: one sentence for everything left out.
+    """
+
+    stacks: tuple[Stack, ...]
+    weights: tuple[float, ...]
+    notes: tuple[str, ...]
+
+    def of_source(self, source: int) -> tuple[Stack, ...]:
+        """The stacks of one source."""
+        return tuple(s for s in self.stacks if s.source == source)
+
+
+def load_library(
+    config: DataConfig, domain: DomainConfig, progress: Callable[[str], None] | None = None
+) -> Library:
+    """Read, orient and normalise every volume of a domain.
+
+    Each image is fitted on itself, and so is its reference: percentiles of a noisy and a clean image differ.
+
+    Raises:
+        ConfigError: see ``list_files``; or no volume has a slice to draw.
+        InputError: a file cannot be read.
+    """
+    files, notes = list_files(config, domain)
+    stacks = []
+    for number, file in enumerate(files, 1):
+        if progress is not None:
+            progress(f"Reading {domain.modality} volume {number} of {len(files)}")
+        stack = load_stack(file, domain, config.sampling)
+        if stack.slices:
+            stacks.append(stack)
+        else:
+            notes.append(
+                f"A volume of {domain.sources[file.source].name!r} has no slice to draw; it is left out."
+            )
+    if not stacks:
+        raise ConfigError(f"No {domain.modality} volume has a slice to draw; lower min_body or add planes.")
+    present = {s.source for s in stacks}
+    weights = [s.weight if i in present else 0.0 for i, s in enumerate(domain.sources)]
+    return Library(tuple(stacks), tuple(w / sum(weights) for w in weights), tuple(notes))
+
+
+def load_stack(file: SourceFile, domain: DomainConfig, sampling: SamplingConfig) -> Stack:
+    """Read one volume and its reference."""
+    volume, _ = read_volume(file.path).volume.canonical()
+    image = domain.intensity.forward(volume)[0].astype(np.float16)
+    target = image
+    if file.reference is not None:
+        clean, _ = read_volume(file.reference).volume.canonical()
+        if not clean.grid.is_close(volume.grid):
+            raise ConfigError(
+                f"Reference {file.reference} is not on the grid of {file.path.name}; make it again."
+            )
+        target = domain.intensity.forward(clean)[0].astype(np.float16)
+    x, y, z = (float(s) for s in volume.spacing)
+    return Stack(image, target, (x, y, z), file.source, file.pair, drawable(target, (x, y, z), sampling))
+
+
+def drawable(
+    array: np.ndarray, spacing: tuple[float, float, float], sampling: SamplingConfig
+) -> dict[Plane, np.ndarray]:
+    """Per plane that may be cut, the indices of slices with enough body.
+
+    A stack whose slices are thicker than ``max_slice_spacing_mm``, or than twice its pixels, is cut in its
+    acquisition plane alone: across it, interpolated slices would teach blur.
+
+    Args:
+        array: (K, J, I) in [-1, 1].
+        spacing: (I, J, K) in mm.
+        sampling: planes and thresholds.
+    """
+    by_axis = spacing[::-1]
+    thickest = int(np.argmax(by_axis))
+    in_plane = max(s for axis, s in enumerate(by_axis) if axis != thickest)
+    thick = by_axis[thickest] > sampling.max_slice_spacing_mm or by_axis[thickest] > 2 * in_plane
+    body = array > sampling.body_above
+    slices: dict[Plane, np.ndarray] = {}
+    for plane, axis in PLANE_AXIS.items():
+        if sampling.planes.get(plane, 0) <= 0 or (thick and axis != thickest):
+            continue
+        share = body.mean(axis=tuple(other for other in range(3) if other != axis))
+        indices = np.flatnonzero(share >= sampling.min_body)
+        if indices.size:
+            slices[plane] = indices
+    return slices

@@ -1,0 +1,226 @@
+"""Translate a volume with a bundle: geometry, intensity, network and all the way back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from SynthLogic.bundles import Bundle, Plane
+from SynthLogic.errors import BundleError, DeviceError, InputError
+from SynthLogic.inference.device import choose_device, reproducible
+from SynthLogic.inference.fusion import fuse, to_units
+from SynthLogic.inference.monitor import CancelCallback, Monitor, ProgressCallback
+from SynthLogic.inference.planes import STACK_AXIS, choose_planes, working_grid
+from SynthLogic.inference.precision import DTYPES, PRECISIONS, choose_precision, lower_precision
+from SynthLogic.inference.runner import Runner, guarded
+from SynthLogic.volume import Grid, Orientation, Volume, resample
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """What a run gave and how it was really made.
+
+    Attributes:
+        volume: the synthetic image in the card's output units, on exactly the input's grid.
+        disagreement: standard deviation between the planes, same units and grid, or None for a single plane.
+        device: the device that ran, for example "cuda:0".
+        precision: "fp32", "bf16" or "fp16".
+        batch: slices or tiles per forward pass at the end of the run.
+        planes: slice directions that ran; empty for a 3D network.
+        warnings: what the user should know, for example that memory ran out and the batch was halved.
+        timings: seconds of the phases "geometry", "intensity", "forward", "restore".
+    """
+
+    volume: Volume
+    disagreement: Volume | None
+    device: str
+    precision: str
+    batch: int
+    planes: tuple[Plane, ...]
+    warnings: tuple[str, ...]
+    timings: dict[str, float] = field(compare=False)
+
+
+class Engine:
+    """A bundle's network on one device in one precision; runs any number of volumes, one at a time.
+
+    Args:
+        bundle: an opened bundle; its card alone decides how a scan is prepared and brought back.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        precision: "auto", "fp32", "bf16" or "fp16"; see ``choose_precision``.
+        unmeasured: run in a precision the card does not allow (yet), as is needed to measure it.
+
+    Raises:
+        DeviceError: device or precision not possible here, or not allowed by the card.
+        BundleError: the weights are not what the card says.
+    """
+
+    def __init__(
+        self, bundle: Bundle, device: str = "auto", precision: str = "auto", *, unmeasured: bool = False
+    ) -> None:
+        self.bundle = bundle
+        self.card = bundle.card
+        self.device = choose_device(device)
+        self._warnings: tuple[str, ...] = ()
+        if unmeasured and precision in PRECISIONS[1:]:
+            self.precision = precision
+        else:
+            self.precision, self._warnings = choose_precision(self.card, self.device, precision)
+        self._monitor = Monitor()
+        self._network = self._prepared(bundle.load_network())
+
+    def _prepared(self, network: nn.Module) -> nn.Module:
+        # A foreign graph takes no hooks: it stays whole and is asked for cancel between batches only.
+        native = self.card.format == "safetensors"
+        if native and self.precision != "fp32":
+            network = lower_precision(network, DTYPES[self.precision])
+        if native:
+            for module in network.modules():
+                if any(True for _ in module.parameters(recurse=False)):
+                    module.register_forward_pre_hook(lambda *_: self._monitor.check_now_and_then())
+        layout = torch.channels_last if self.card.spatial.spatial_dims == 2 else torch.channels_last_3d
+        try:
+            network = guarded(lambda: network.to(self.device), self.device)
+            # torch declares this argument only for tensors, but documents it for modules.
+            return network.to(memory_format=layout) if native else network  # type: ignore[call-overload]
+        except MemoryError:
+            raise DeviceError(
+                f"The network does not fit into the memory of {self.device}; use --device cpu."
+            ) from None
+
+    def run(
+        self,
+        volume: Volume,
+        *,
+        planes: Sequence[str] | None = None,
+        seed: int = 0,
+        batch: int | None = None,
+        progress: ProgressCallback | None = None,
+        cancel: CancelCallback | None = None,
+    ) -> EngineResult:
+        """Translate ``volume``; its array is not changed.
+
+        Args:
+            volume: (K, J, I) in the card's input units, any orientation, finite.
+            planes: slice directions to run and combine by median; by default one, see ``choose_planes``.
+            seed: of everything random; same seed, device, precision and batch give the same bits.
+            batch: slices (or tiles) per forward pass; by default what is fastest on the device.
+            progress: told after each batch.
+            cancel: asked at least every layer of the network and between all other steps.
+
+        Raises:
+            InputError: a plane the network was not trained for.
+            DeviceError: not enough memory even for one small tile, or the device failed.
+            BundleError: the network's result is not finite.
+            Cancelled: ``cancel`` said so.
+        """
+        if batch is not None and batch < 1:
+            raise InputError(f"The batch is {batch}; it must be at least 1.")
+        monitor = self._monitor = Monitor(progress, cancel)
+        clock = _Clock()
+        monitor.check()
+        with reproducible(seed, self.device):
+            with clock("geometry"):
+                canonical, orientation = volume.canonical()
+                chosen, warnings = choose_planes(canonical.grid, self.card.spatial, planes)
+                grid = working_grid(canonical.grid, self.card.spatial, chosen)
+                working = self._working(canonical, grid, monitor)
+            with clock("intensity"):
+                prepared = self._normalised(working, monitor)
+                del working
+            with clock("forward"):
+                runner = Runner(self._network, self.card.spatial, self.device, monitor, batch)
+                outputs = self._forward(runner, prepared, chosen)
+                del prepared
+            with clock("restore"):
+                result, disagreement = self._restore(outputs, grid, canonical.grid, monitor)
+        return EngineResult(
+            volume=_stored(result, orientation, volume),
+            disagreement=None if disagreement is None else _stored(disagreement, orientation, volume),
+            device=str(self.device),
+            precision=self.precision,
+            batch=runner.batch,
+            planes=chosen,
+            warnings=(*self._warnings, *warnings, *runner.warnings),
+            timings=clock.seconds,
+        )
+
+    def _working(self, canonical: Volume, grid: Grid, monitor: Monitor) -> Volume:
+        if grid is canonical.grid:
+            return canonical
+        background = self.card.input.background
+        return monitor.interruptible(
+            lambda: resample(canonical, grid, background=background, dtype=np.float32)
+        )
+
+    def _normalised(self, working: Volume, monitor: Monitor) -> np.ndarray:
+        return monitor.interruptible(lambda: self.card.input.intensity.forward(working)[0])
+
+    def _forward(self, runner: Runner, prepared: np.ndarray, planes: tuple[Plane, ...]) -> list[np.ndarray]:
+        """One array (K, J, I) in [-1, 1] per plane, or the only one of a 3D network."""
+        if not planes:
+            runner.monitor.message = "tiles"
+            outputs = [runner.volume(prepared)]
+        else:
+            total = sum(prepared.shape[STACK_AXIS[plane]] for plane in planes)
+            runner.monitor.begin(total, "slices", f"{planes[0]} slices")
+            outputs = []
+            for plane in planes:
+                runner.monitor.message = f"{plane} slices"
+                output = np.empty(prepared.shape, np.float32)
+                axis = STACK_AXIS[plane]
+                runner.slices(np.moveaxis(prepared, axis, 0), np.moveaxis(output, axis, 0))
+                outputs.append(output)
+        for output in outputs:
+            # NaN and infinity survive summation: no second array is needed to find them.
+            if not np.isfinite(output.sum(dtype=np.float64)):
+                hint = "import it again" if self.precision == "fp32" else "use --precision fp32"
+                raise BundleError(
+                    f"The network gave values that are not numbers in {self.precision}; {hint}."
+                )
+        return outputs
+
+    def _restore(
+        self, outputs: list[np.ndarray], grid: Grid, canonical: Grid, monitor: Monitor
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Units, fusion and the way back to the scan's canonical grid."""
+        channel = self.card.output
+        images = [to_units(output, channel, monitor) for output in outputs]
+        deviation = None
+        if len(images) > 1:
+            image, deviation = fuse(images, monitor)
+        else:
+            image = images[0]
+
+        def back(array: np.ndarray, background: float, dtype: str) -> np.ndarray:
+            source = Volume(array, grid.ijk_to_ras)
+            return resample(source, canonical, background=background, dtype=dtype).array
+
+        result = monitor.interruptible(lambda: back(image, channel.background, channel.dtype))
+        if deviation is None:
+            return result, None
+        return result, monitor.interruptible(lambda: back(deviation, 0.0, "float32"))
+
+
+def _stored(array: np.ndarray, orientation: Orientation, like: Volume) -> Volume:
+    return like.with_array(orientation.restore(array))
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[phase] = time.perf_counter() - start
+
+
+__all__ = ["Engine", "EngineResult"]

@@ -1,0 +1,7 @@
+"""Losses, one file each. All take (N, C, *spatial) in 2D or 3D and return a scalar in float32."""
+
+from SynthLogic.losses.cycle import cycle_loss
+from SynthLogic.losses.identity import identity_loss
+from SynthLogic.losses.least_squares import discriminator_loss, generator_loss
+
+__all__ = ["cycle_loss", "discriminator_loss", "generator_loss", "identity_loss"]

@@ -1,0 +1,179 @@
+"""What all training methods share: generators, their running mean, the schedule, the state of a run."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import torch
+from lightning.pytorch import LightningModule
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from SynthLogic.data import Batches
+from SynthLogic.errors import BundleError, ConfigError
+from SynthLogic.methods.config import Direction, TrainConfig, explain
+from SynthLogic.networks import build_network
+
+
+class Weights(BaseModel):
+    """Loss weights of a method; a method's own class names them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Method(LightningModule):
+    """A published way to train generators; a subclass is one file and one entry of the register.
+
+    A subclass says which directions it trains, builds what it needs beside the generators, and makes one
+    iteration in ``step``. The rest (learning rate, running mean, position in the data, random state,
+    checkpoints that resume to the same bits) is here.
+
+    Attributes:
+        generators: by direction.
+        mean: running mean of the generators; this is what is exported.
+        iteration: finished iterations.
+        elapsed_s: seconds of training before this start, for the card.
+        batches: the data, set before training.
+    """
+
+    needs_pairs: ClassVar[bool] = False
+    weights_class: ClassVar[type[Weights]] = Weights
+    batches: Batches
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.config = config
+        if config.data.paired != self.needs_pairs:
+            word = "needs" if self.needs_pairs else "does not take"
+            raise ConfigError(f"Method {config.method!r} {word} paired data; set data.paired accordingly.")
+        self.weights = self.check_weights(config)
+        try:
+            n = config.network
+            networks: dict[str, nn.Module] = {
+                d: build_network(n.name, n.arguments) for d in self.directions(config)
+            }
+        except BundleError as error:
+            raise ConfigError(str(error).replace("the card", "the configuration")) from error
+        self.generators = nn.ModuleDict(networks)
+        self.mean = copy.deepcopy(self.generators).requires_grad_(False).eval()
+        self.iteration = 0
+        self.elapsed_s = 0.0
+        self.sums: dict[str, Tensor] = {}
+        self.summed = 0
+
+    @classmethod
+    def check_weights(cls, config: TrainConfig) -> Any:
+        """The method's loss weights; ConfigError if the configuration names one that it does not have."""
+        try:
+            return cls.weights_class.model_validate(config.losses)
+        except ValidationError as error:
+            raise ConfigError(explain(error, "losses")) from error
+
+    @classmethod
+    @abstractmethod
+    def directions(cls, config: TrainConfig) -> tuple[Direction, ...]:
+        """Which generators are trained."""
+
+    @abstractmethod
+    def step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One iteration: forward, backward, optimiser steps.
+
+        Args:
+            batch: see ``SynthLogic.data.batches``.
+
+        Returns:
+            Losses by name, detached scalars.
+        """
+
+    @abstractmethod
+    def optimised(self) -> list[Iterable[nn.Parameter]]:
+        """The parameters of each optimiser."""
+
+    def method_state(self) -> dict[str, Any]:
+        """What a checkpoint needs beside weights and optimisers; plain data and tensors."""
+        return {}
+
+    def restore_method_state(self, state: dict[str, Any]) -> None:
+        """Go on from ``method_state``."""
+
+    @torch.no_grad()
+    def show(self, batch: dict[str, Tensor]) -> dict[Direction, list[Tensor]]:
+        """Per direction a list of columns, each (N, 1, J, I): input, output, and the way back if trained."""
+        columns: dict[Direction, list[Tensor]] = {}
+        for direction in self.directions(self.config):
+            image = batch[f"{direction[0]}_input"]
+            fake = self.mean[direction](image)
+            back: Direction = "b_to_a" if direction == "a_to_b" else "a_to_b"
+            columns[direction] = [image, fake, *([self.mean[back](fake)] if back in self.mean else [])]
+        return columns
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam for each group of parameters."""
+        o = self.config.optimiser
+        return [
+            torch.optim.Adam(list(group), lr=o.lr, betas=o.betas, fused=True) for group in self.optimised()
+        ]
+
+    def train_dataloader(self) -> DataLoader:
+        """The batches from the current iteration on."""
+        workers = self.config.data.workers
+        stream = self.batches.starting_at(self.iteration)
+        return DataLoader(stream, batch_size=None, num_workers=workers, pin_memory=self.device.type == "cuda")
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """One iteration, with learning rate, running mean and sums of losses."""
+        factor = self.config.schedule.factor(self.iteration)
+        for optimiser in self.trainer.optimizers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.config.optimiser.lr * factor
+        if self.config.channels_last:
+            batch = {k: v.contiguous(memory_format=torch.channels_last) for k, v in batch.items()}
+        losses = self.step(batch)
+        self._follow()
+        self.iteration += 1
+        self.summed += 1
+        for name, loss in losses.items():
+            self.sums[name] = self.sums[name] + loss if name in self.sums else loss
+
+    def take_mean_losses(self) -> dict[str, float]:
+        """Mean losses since the last call."""
+        means = {name: float(total) / self.summed for name, total in self.sums.items()}
+        self.sums, self.summed = {}, 0
+        return means
+
+    def is_finite(self) -> bool:
+        """Whether all losses since the last log line, and all weights, are numbers."""
+        tensors = [*self.sums.values(), *self.parameters()]
+        return all(bool(torch.isfinite(t).all()) for t in tensors)
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        # Early on a long memory would hold the random start, so the decay grows with the iterations.
+        decay = min(self.config.ema_decay, (1 + self.iteration) / (10 + self.iteration))
+        new: list[Tensor] = list(self.generators.parameters())
+        old: list[Tensor] = list(self.mean.parameters())
+        torch._foreach_lerp_(old, new, 1 - decay)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the state of the run."""
+        checkpoint["run"] = {
+            "iteration": self.iteration,
+            "elapsed_s": self.elapsed_s,
+            "sums": dict(self.sums),
+            "summed": self.summed,
+            "torch_random": torch.get_rng_state(),
+            "method": self.method_state(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from the state of the run."""
+        run = checkpoint["run"]
+        self.iteration, self.elapsed_s = run["iteration"], run["elapsed_s"]
+        self.sums, self.summed = dict(run["sums"]), run["summed"]
+        torch.set_rng_state(run["torch_random"].cpu())
+        self.restore_method_state(run["method"])

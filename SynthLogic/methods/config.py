@@ -1,0 +1,229 @@
+"""The configuration of a training, read from YAML. Unknown keys are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from SynthLogic.data.config import DataConfig
+from SynthLogic.errors import ConfigError
+
+Direction = Literal["a_to_b", "b_to_a"]
+# A resumed run may change these; anything else would make another experiment of it.
+_MAY_CHANGE = {
+    "schedule",
+    "intervals",
+    "max_minutes",
+    "threads",
+    "device",
+    "bundles",
+    "coverage",
+    "limits",
+    "licence",
+}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BundleText(_Strict):
+    """What the exported bundle of one direction is called."""
+
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    version: str = Field(default="1.0.0", pattern=r"^\d+\.\d+\.\d+$")
+    title: str
+    description: str
+
+
+class NetworkConfig(_Strict):
+    """Generator: a name of the register and its keyword arguments."""
+
+    name: str = "resnet-generator"
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class DiscriminatorConfig(_Strict):
+    """PatchGAN: ``layers=3`` sees 70 x 70 pixels; ``features`` is its first width (ndf)."""
+
+    features: int = Field(default=64, ge=1)
+    layers: int = Field(default=3, ge=1)
+
+
+class OptimiserConfig(_Strict):
+    """Adam."""
+
+    lr: float = Field(default=2e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.999)
+
+
+class ScheduleConfig(_Strict):
+    """Iterations at full rate, then iterations with the rate falling linearly to 0 (paper 2: 1e5 and 1e5)."""
+
+    constant: int = Field(default=100_000, ge=0)
+    decay: int = Field(default=100_000, ge=0)
+
+    @model_validator(mode="after")
+    def _something(self) -> ScheduleConfig:
+        if self.total < 1:
+            raise ValueError("constant and decay are both 0; there is nothing to train")
+        return self
+
+    @property
+    def total(self) -> int:
+        """All iterations."""
+        return self.constant + self.decay
+
+    def factor(self, iteration: int) -> float:
+        """Share of the full learning rate for the iteration that follows ``iteration`` finished ones."""
+        if iteration < self.constant:
+            return 1.0
+        return max(0.0, 1.0 - (iteration - self.constant) / max(self.decay, 1))
+
+
+class IntervalConfig(_Strict):
+    """Iterations between log lines, checkpoints and pictures; how many checkpoints stay; pictures' rows."""
+
+    log: int = Field(default=50, ge=1)
+    checkpoint: int = Field(default=1000, ge=1)
+    pictures: int = Field(default=1000, ge=1)
+    keep: int = Field(default=2, ge=1)
+    rows: int = Field(default=4, ge=1)
+
+
+class CoverageConfig(_Strict):
+    """What the exported bundle is for; ``field_of_view_mm`` is in-plane, smallest and largest."""
+
+    anatomy: str
+    field_of_view_mm: tuple[float, float]
+
+
+class LicenceConfig(_Strict):
+    """Licence of the exported weights."""
+
+    spdx: str = "Apache-2.0"
+    restricted: bool = False
+    notice: str = ""
+
+
+class TrainConfig(_Strict):
+    """Everything a training needs.
+
+    Attributes:
+        method: name in ``SynthLogic.methods.METHODS``.
+        seed: of weights, samples and image pools.
+        bundles: what to export, per direction; domain ``a`` and ``b`` are those of ``data``.
+        network: both generators.
+        discriminator: both discriminators, for methods that have them.
+        losses: weights by name; each method knows its own.
+        optimiser: Adam's arguments.
+        schedule: iterations.
+        pool_size: generated images remembered for the discriminators (Shrivastava 2017); 0 is none.
+        batch: samples of each domain in an iteration.
+        precision: as Lightning names them.
+        ema_decay: of the running mean of the weights, which is what is exported; 0 exports the last weights.
+        channels_last: memory layout; faster on recent GPUs.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        threads: CPU threads; null leaves torch's choice.
+        max_minutes: stop in time, checkpoint included; null trains the schedule to its end.
+        intervals: see there.
+        data: see there.
+        coverage: for the card.
+        limits: for the card: what the model cannot do, one sentence each.
+        licence: for the card.
+    """
+
+    method: str
+    seed: int = Field(default=0, ge=0)
+    bundles: dict[Direction, BundleText] = Field(min_length=1)
+    network: NetworkConfig = NetworkConfig()
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    losses: dict[str, float] = Field(default_factory=dict)
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    pool_size: int = Field(default=50, ge=0)
+    batch: int = Field(default=1, ge=1)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
+    ema_decay: float = Field(default=0.999, ge=0, lt=1)
+    channels_last: bool = False
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    threads: int | None = Field(default=None, ge=1)
+    max_minutes: float | None = Field(default=None, gt=0)
+    intervals: IntervalConfig = IntervalConfig()
+    data: DataConfig
+    coverage: CoverageConfig
+    limits: tuple[str, ...] = ()
+    licence: LicenceConfig = LicenceConfig()
+
+    def with_roots(self, roots: dict[str, str]) -> TrainConfig:
+        """The same configuration with other folders.
+
+        Raises:
+            ConfigError: a name is not among the configuration's roots.
+        """
+        unknown = sorted(set(roots) - set(self.data.roots))
+        if unknown:
+            raise ConfigError(
+                f"Root {unknown[0]!r} is unknown; this configuration has {sorted(self.data.roots)}."
+            )
+        data = self.data.model_copy(update={"roots": {**self.data.roots, **roots}})
+        return self.model_copy(update={"data": data})
+
+    def recipe(self) -> dict[str, Any]:
+        """The configuration as plain data, without folders of this machine."""
+        recipe = self.model_dump(mode="json", exclude={"data": {"roots"}})
+        return recipe
+
+    def experiment(self) -> dict[str, Any]:
+        """The part of the recipe that must stay the same when a run is resumed."""
+        return {key: value for key, value in self.recipe().items() if key not in _MAY_CHANGE}
+
+
+def load_config(path: str | Path) -> TrainConfig:
+    """Read a configuration from a YAML file.
+
+    Raises:
+        ConfigError: unreadable, not YAML, an unknown key, a value that cannot be; the message names the key.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or "unreadable"
+        raise ConfigError(f"Configuration {path} cannot be read ({reason}); give a YAML file.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"Configuration {path} is not YAML; correct it: {' '.join(str(error).split())}"
+        ) from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"Configuration {path} holds no keys; see Resources/training for examples.")
+    return parse_config(content)
+
+
+def parse_config(content: dict[str, Any]) -> TrainConfig:
+    """Check a configuration given as plain data.
+
+    Raises:
+        ConfigError: see ``load_config``.
+    """
+    try:
+        return TrainConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(explain(error)) from error
+
+
+def explain(error: ValidationError, where: str = "") -> str:
+    """One sentence for the first thing that is wrong."""
+    first = error.errors()[0]
+    key = ".".join(
+        [where, *(str(part) for part in first["loc"])] if where else [str(p) for p in first["loc"]]
+    )
+    if first["type"] == "extra_forbidden":
+        return f"Configuration key {key!r} is unknown; remove it or correct its spelling."
+    if first["type"] == "missing":
+        return f"Configuration key {key!r} is missing; add it."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"Configuration key {key!r} is wrong: {message[:1].lower()}{message[1:]}; correct it."

@@ -1,0 +1,116 @@
+"""CycleGAN: unpaired translation both ways (Zhu et al. 2017; papers 2 and 3 use it as their baseline).
+
+Two generators G: a -> b and F: b -> a, two PatchGAN discriminators, and
+
+    L(G, F) = LSGAN(G, D_b) + LSGAN(F, D_a)
+              + lambda_cycle [ |F(G(x_a)) - y_a|_1 + |G(F(x_b)) - y_b|_1 ]
+              + lambda_identity [ |G(x_b) - y_b|_1 + |F(x_a) - y_a|_1 ]
+
+x are inputs as a scanner gives them, y their clean targets (see ``SynthLogic.data.batches``); with clean
+inputs x = y and this is the published loss. Discriminators see y and generated images alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from monai.networks.nets import PatchDiscriminator
+from pydantic import Field
+from torch import Tensor, nn
+
+from SynthLogic.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
+from SynthLogic.methods.base import Method, Weights
+from SynthLogic.methods.config import Direction, TrainConfig
+from SynthLogic.methods.pool import ImagePool
+
+
+class CycleGanWeights(Weights):
+    """Published: lambda_cycle 10 (Zhu), 3 (paper 2); lambda_identity 0.5 lambda_cycle where it is used."""
+
+    lambda_cycle: float = Field(default=10.0, ge=0)
+    lambda_identity: float = Field(default=0.0, ge=0)
+
+
+def patch_discriminator(
+    config: TrainConfig, spatial_dims: int = 2, in_channels: int = 1
+) -> PatchDiscriminator:
+    """PatchGAN with instance normalisation; three layers see 70 x 70 pixels (Isola et al. 2017)."""
+    d = config.discriminator
+    return PatchDiscriminator(
+        spatial_dims=spatial_dims,
+        channels=d.features,
+        in_channels=in_channels,
+        num_layers_d=d.layers,
+        norm="instance",
+    )
+
+
+class CycleGan(Method):
+    """See the module's text. Two optimisers: both generators, both discriminators."""
+
+    weights_class = CycleGanWeights
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__(config)
+        self.discriminators = nn.ModuleDict({d: patch_discriminator(config) for d in ("a", "b")})
+        self.pools = {d: ImagePool(config.pool_size, config.seed + n) for n, d in enumerate(("a", "b"))}
+
+    @classmethod
+    def directions(cls, config: TrainConfig) -> tuple[Direction, ...]:
+        """Both."""
+        return ("a_to_b", "b_to_a")
+
+    def optimised(self) -> list[Iterable[nn.Parameter]]:
+        """Generators, discriminators."""
+        return [self.generators.parameters(), self.discriminators.parameters()]
+
+    def step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Generators first, then discriminators on the same fakes, exchanged with the pools."""
+        generators, discriminators = self.optimizers()
+        to_b, to_a = self.generators["a_to_b"], self.generators["b_to_a"]
+
+        self.discriminators.requires_grad_(False)
+        fakes = {"b": to_b(batch["a_input"]), "a": to_a(batch["b_input"])}
+        adversarial = self.adversarial(fakes)
+        back = {"a": to_a(fakes["b"]), "b": to_b(fakes["a"])}
+        cycle = torch.stack([cycle_loss(batch[f"{d}_target"], back[d]) for d in ("a", "b")]).sum()
+        losses = {"adversarial": adversarial, "cycle": cycle}
+        total = adversarial + self.weights.lambda_cycle * cycle
+        if self.weights.lambda_identity:
+            same = {"b": to_b(batch["b_input"]), "a": to_a(batch["a_input"])}
+            identity = [identity_loss(batch[f"{d}_target"], same[d]) for d in ("a", "b")]
+            losses["identity"] = torch.stack(identity).sum()
+            total = total + self.weights.lambda_identity * losses["identity"]
+        generators.zero_grad()
+        self.manual_backward(total)
+        generators.step()
+
+        self.discriminators.requires_grad_(True)
+        losses["discriminators"] = torch.stack(
+            [self.judge(d, batch[f"{d}_target"], fakes[d].detach()) for d in ("a", "b")]
+        ).sum()
+        discriminators.zero_grad()
+        self.manual_backward(losses["discriminators"])
+        discriminators.step()
+        return {"generators": total.detach(), **{name: loss.detach() for name, loss in losses.items()}}
+
+    def adversarial(self, fakes: dict[str, Tensor]) -> Tensor:
+        """Generators' adversarial loss, both directions."""
+        return torch.stack([generator_loss(self.discriminators[d](fakes[d])[-1]) for d in ("a", "b")]).sum()
+
+    def judge(self, domain: str, real: Tensor, fake: Tensor) -> Tensor:
+        """One discriminator's loss; one pass for both halves: instance normalisation keeps images apart."""
+        shown = torch.cat([real.to(fake.dtype), self.pools[domain].exchange(fake)])
+        scores_of_real, scores_of_fake = self.discriminators[domain](shown)[-1].split(len(real))
+        return discriminator_loss(scores_of_real, scores_of_fake)
+
+    def method_state(self) -> dict[str, Any]:
+        """The pools."""
+        return {domain: pool.state() for domain, pool in self.pools.items()}
+
+    def restore_method_state(self, state: dict[str, Any]) -> None:
+        """The pools."""
+        for domain, pool in self.pools.items():
+            pool.restore(state[domain], self.device)

@@ -1,0 +1,169 @@
+"""The folder of a run: configuration, account of the data, checkpoints, logs, pictures.
+
+config.yaml              the configuration, folders included
+run.json                 what was trained on, where, by which code
+inputs.npz               the fixed patches of the pictures
+checkpoints/iteration-00001000.ckpt
+logs/losses/version_N/metrics.csv, logs/tensorboard/
+pictures/iteration-00001000-a_to_b.png
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from SynthLogic import __version__
+from SynthLogic.errors import ConfigError, OutputError, TrainingError
+from SynthLogic.methods.config import TrainConfig, load_config
+
+_CHECKPOINT = re.compile(r"iteration-(\d+)\.ckpt")
+
+
+class RunFolder:
+    """Paths and files of one run.
+
+    Args:
+        path: the folder; made by ``open_for``.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the logs."""
+        return self.path / "logs"
+
+    @property
+    def pictures(self) -> Path:
+        """Folder of the pictures."""
+        return self.path / "pictures"
+
+    def open_for(self, config: TrainConfig, resume: bool) -> Path | None:
+        """Make the folder, or take up the run that lies in it.
+
+        Returns:
+            The checkpoint to go on from, or None.
+
+        Raises:
+            OutputError: the folder cannot be written, or holds a run and ``resume`` is false.
+            ConfigError: the folder holds a run of another configuration.
+        """
+        checkpoint = self.newest_checkpoint()
+        if checkpoint is not None and not resume:
+            raise OutputError(f"{self.path} already holds a training; resume it or choose another folder.")
+        if checkpoint is not None:
+            before, now = self.config().experiment(), config.experiment()
+            changed = sorted(key for key in now if now[key] != before.get(key))
+            if changed:
+                raise ConfigError(
+                    f"{self.path} holds a training with another {changed[0]!r}; choose another folder or the "
+                    "configuration it was started with."
+                )
+        try:
+            for folder in (self.path / "checkpoints", self.logs, self.pictures):
+                folder.mkdir(parents=True, exist_ok=True)
+            text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+            (self.path / "config.yaml").write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"{self.path} cannot be written ({error.strerror}); choose another folder."
+            ) from error
+        return checkpoint
+
+    def config(self) -> TrainConfig:
+        """The configuration of the run in this folder."""
+        return load_config(self.path / "config.yaml")
+
+    def checkpoints(self) -> list[Path]:
+        """Checkpoints, oldest first."""
+        found = ((_CHECKPOINT.fullmatch(p.name), p) for p in (self.path / "checkpoints").glob("*.ckpt"))
+        return [p for _, p in sorted((int(match[1]), p) for match, p in found if match)]
+
+    def newest_checkpoint(self) -> Path | None:
+        """The checkpoint with the highest iteration, or None."""
+        return next(iter(reversed(self.checkpoints())), None)
+
+    def checkpoint_path(self, iteration: int) -> Path:
+        """Where the checkpoint of an iteration goes."""
+        return self.path / "checkpoints" / f"iteration-{iteration:08d}.ckpt"
+
+    def prune(self, keep: int) -> None:
+        """Remove all but the newest checkpoints."""
+        for path in self.checkpoints()[:-keep]:
+            path.unlink(missing_ok=True)
+
+    def write_account(self, account: dict[str, Any], inputs: dict[str, Tensor]) -> None:
+        """Write ``run.json`` and ``inputs.npz``."""
+        (self.path / "run.json").write_text(json.dumps(account, indent=2) + "\n", encoding="utf-8")
+        arrays: dict[str, Any] = {key: value.numpy() for key, value in inputs.items()}
+        np.savez_compressed(self.path / "inputs.npz", **arrays)
+
+    def account(self) -> dict[str, Any]:
+        """What ``write_account`` wrote."""
+        try:
+            return json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{self.path} holds no training (run.json is missing or damaged).") from error
+
+    def inputs(self) -> dict[str, Tensor]:
+        """The fixed patches."""
+        with np.load(self.path / "inputs.npz") as arrays:
+            return {key: torch.from_numpy(arrays[key]) for key in arrays}
+
+
+def disk_trouble(error: BaseException) -> TrainingError:
+    """The sentence for a file that could not be written while training."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return TrainingError(
+            "The disk is full; make room and start again: training goes on from the last checkpoint."
+        )
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return TrainingError(
+        f"A file of the training cannot be written ({reason}); correct it and start again: training goes on "
+        "from the last checkpoint."
+    )
+
+
+def code_version() -> str:
+    """The code's version: of the checkout if there is one, else of the package."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--tags"],
+            cwd=Path(__file__).resolve().parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        described = ""
+    return f"{__version__}+{described}" if described else __version__
+
+
+def hardware(device: torch.device) -> str:
+    """The processor and torch, without the name of the machine."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return f"{name}, {os.cpu_count()} CPU cores, torch {torch.__version__}"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,156 @@
+"""Run a training: data, trainer, logs, and the bundles at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from SynthLogic.data import Batches, Library, load_library
+from SynthLogic.errors import DeviceError
+from SynthLogic.methods.callbacks import Overseer, Report, TrainProgress
+from SynthLogic.methods.config import TrainConfig
+from SynthLogic.methods.export import export_run
+from SynthLogic.methods.register import method_named
+from SynthLogic.methods.run_folder import RunFolder, code_version, disk_trouble, hardware
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A training's outcome.
+
+    Attributes:
+        folder: of the run.
+        bundles: folders of the exported bundles.
+        iterations: finished, of all starts together.
+        finished: whether the schedule ran to its end.
+        warnings: one sentence for everything left out.
+    """
+
+    folder: Path
+    bundles: tuple[Path, ...]
+    iterations: int
+    finished: bool
+    warnings: tuple[str, ...]
+
+
+def train(
+    config: TrainConfig, output_folder: str | Path, resume: bool = True, progress: Report | None = None
+) -> TrainResult:
+    """Train, or go on with the training that lies in the folder, and export its bundles.
+
+    On one device, a training that was interrupted and resumed gives the same losses and weights, bit by bit,
+    as one that was not.
+
+    Args:
+        config: the whole recipe.
+        output_folder: see ``SynthLogic.methods.run_folder``; bundles go to ``bundles/`` in it.
+        resume: go on from the newest checkpoint in the folder; if false, the folder must hold none.
+        progress: told where the training stands.
+
+    Raises:
+        ConfigError: the configuration, or its data.
+        DeviceError: the device or precision does not exist here.
+        OutputError: the folder.
+        TrainingError: losses are no longer numbers, or the disk is full; the last good checkpoint stays.
+    """
+    device = _device(config)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    folder = RunFolder(output_folder)
+    seed_everything(config.seed, verbose=False)
+    method = method_named(config.method)(config)
+    if config.channels_last:
+        method.to(memory_format=torch.channels_last)
+    checkpoint = folder.open_for(config, resume)
+
+    def say(message: str) -> None:
+        if progress is not None:
+            progress(TrainProgress(method.iteration, config.schedule.total, message))
+
+    a, b = (load_library(config.data, domain, say) for domain in (config.data.a, config.data.b))
+    notes = (*a.notes, *b.notes)
+    for note in notes:
+        say(f"Warning: {note}")
+    batches = Batches(config.data, a, b, size=config.batch, seed=config.seed)
+    method.batches = batches
+    pictures = batches.pictures(config.intervals.rows)
+    try:
+        folder.write_account(
+            {
+                "volumes": {
+                    "a": _count(a, len(config.data.a.sources)),
+                    "b": _count(b, len(config.data.b.sources)),
+                },
+                "notes": list(notes),
+                "hardware": hardware(device),
+                "code_version": code_version(),
+            },
+            pictures,
+        )
+        with _quiet():
+            trainer = Trainer(
+                accelerator="cpu" if device.type == "cpu" else "cuda",
+                devices=1 if device.type == "cpu" else [device.index or 0],
+                precision=config.precision,
+                max_epochs=-1,
+                logger=[
+                    CSVLogger(folder.logs, name="losses"),
+                    TensorBoardLogger(folder.logs, name="tensorboard", version=""),
+                ],
+                callbacks=[Overseer(config, folder, pictures, progress)],
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                use_distributed_sampler=False,
+            )
+            trainer.fit(method, ckpt_path=checkpoint)
+    except OSError as error:
+        raise disk_trouble(error) from error
+    finally:
+        with contextlib.suppress(UnboundLocalError):
+            for logger in trainer.loggers:
+                logger.finalize("finished")
+    say("Exporting the bundles")
+    bundles = export_run(folder.path, folder.path / "bundles", overwrite=True)
+    finished = method.iteration >= config.schedule.total
+    return TrainResult(folder.path, bundles, method.iteration, finished, notes)
+
+
+def _device(config: TrainConfig) -> torch.device:
+    wanted = config.device
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(wanted)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(f"Device {wanted} does not exist here; set device to cpu or auto.")
+    if device.type == "cpu" and config.precision == "16-mixed":
+        raise DeviceError("A CPU cannot train in 16-mixed; set precision to bf16-mixed or 32-true.")
+    return device
+
+
+def _count(library: Library, sources: int) -> list[int]:
+    return [len(library.of_source(index)) for index in range(sources)]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's own remarks out of the way: position in the data, workers and steps are ours."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,110 @@
+"""ResNet generator of CycleGAN: c7s1-f, d2f, d4f, n x R4f, u2f, uf, c7s1-out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def _norm(channels: int) -> nn.Module:
+    # One group per channel is instance normalisation, and this kernel keeps channels-last.
+    return nn.GroupNorm(channels, channels, affine=False)
+
+
+def _conv(spatial_dims: int, *arguments: int, **options: object) -> nn.Module:
+    layer = nn.Conv2d if spatial_dims == 2 else nn.Conv3d
+    return layer(*arguments, **options)  # type: ignore[arg-type]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3-convolutions with instance normalisation, added to their input (Johnson 2016)."""
+
+    def __init__(self, spatial_dims: int, channels: int, padding_mode: str = "reflect") -> None:
+        super().__init__()
+        options = {"kernel_size": 3, "padding": 1, "padding_mode": padding_mode, "bias": False}
+        self.body = nn.Sequential(
+            _conv(spatial_dims, channels, channels, **options),
+            _norm(channels),
+            nn.ReLU(),
+            _conv(spatial_dims, channels, channels, **options),
+            _norm(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, *spatial) to the same shape."""
+        return x + self.body(x)
+
+
+class ResnetGenerator(nn.Module):
+    """Image-to-image generator with residual blocks.
+
+    Layer order and widths follow Zhu et al. 2017 (CycleGAN, appendix 7.2) and papers 2 and 3 of this
+    project; ``features=64, blocks=9`` is the published size (11.4 M parameters in 2D with one channel).
+    Spatial sizes must be divisible by 4; input and output lie in [-1, 1].
+
+    Args:
+        spatial_dims: 2 for slices (N, C, J, I), 3 for subvolumes (N, C, K, J, I).
+        in_channels: channels in.
+        out_channels: channels out.
+        features: channels after the first convolution; doubled by each of the two down-samplings.
+        blocks: residual blocks at a quarter of the resolution.
+        upsampling: "transpose" (fractional strides, as published) or "resize" (nearest neighbour followed
+            by a convolution, which cannot draw a checkerboard; Odena 2016).
+        padding_mode: of the convolutions that keep the size.
+    """
+
+    divisor = 4
+
+    def __init__(
+        self,
+        spatial_dims: int = 2,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        features: int = 64,
+        blocks: int = 9,
+        upsampling: str = "transpose",
+        padding_mode: str = "reflect",
+    ) -> None:
+        super().__init__()
+        if spatial_dims not in (2, 3):
+            raise ValueError(f"spatial_dims is {spatial_dims}; it must be 2 or 3")
+        if upsampling not in ("transpose", "resize"):
+            raise ValueError(f"upsampling is {upsampling!r}; it must be 'transpose' or 'resize'")
+        edge = {"kernel_size": 7, "padding": 3, "padding_mode": padding_mode}
+        layers: list[nn.Module] = [
+            _conv(spatial_dims, in_channels, features, **edge),
+            _norm(features),
+            nn.ReLU(),
+        ]
+        width = features
+        for _ in range(2):
+            down = _conv(spatial_dims, width, 2 * width, kernel_size=3, stride=2, padding=1, bias=False)
+            layers += [down, _norm(2 * width), nn.ReLU()]
+            width *= 2
+        layers += [ResidualBlock(spatial_dims, width, padding_mode) for _ in range(blocks)]
+        for _ in range(2):
+            layers += [*self._up(spatial_dims, width, upsampling), _norm(width // 2), nn.ReLU()]
+            width //= 2
+        layers += [_conv(spatial_dims, width, out_channels, **edge), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+        self.apply(_initialise)
+
+    @staticmethod
+    def _up(spatial_dims: int, width: int, upsampling: str) -> list[nn.Module]:
+        if upsampling == "transpose":
+            layer = nn.ConvTranspose2d if spatial_dims == 2 else nn.ConvTranspose3d
+            return [layer(width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=False)]
+        convolution = _conv(spatial_dims, width, width // 2, kernel_size=3, padding=1, bias=False)
+        return [nn.Upsample(scale_factor=2, mode="nearest"), convolution]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, *spatial) to (N, out_channels, *spatial), both in [-1, 1]."""
+        return self.layers(x)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Normal(0, 0.02) weights, zero biases (Zhu 2017, section 7.2)."""
+    if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+        torch.nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            torch.nn.init.zeros_(module.bias)

@@ -1,0 +1,23 @@
+"""Simulated anatomy seen by simulated scanners: subjects with exact truth, without any patient's data."""
+
+from SynthLogic.phantoms.cohort import MARK, write_cohort, write_subject
+from SynthLogic.phantoms.heart import PATHOLOGIES
+from SynthLogic.phantoms.subject import ANATOMIES, SHAPE, SPACING, Subject, body_of, make_subject
+from SynthLogic.phantoms.tissues import BLOOD, BONE, TISSUES, Label
+
+__all__ = [
+    "ANATOMIES",
+    "BLOOD",
+    "BONE",
+    "MARK",
+    "PATHOLOGIES",
+    "SHAPE",
+    "SPACING",
+    "TISSUES",
+    "Label",
+    "Subject",
+    "body_of",
+    "make_subject",
+    "write_cohort",
+    "write_subject",
+]

@@ -1,0 +1,116 @@
+"""A cohort of simulated subjects on disk, one folder a subject."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from SynthLogic import __version__
+from SynthLogic.errors import ConfigError, OutputError
+from SynthLogic.phantoms.subject import Subject, make_subject
+from SynthLogic.phantoms.tissues import Label
+from SynthLogic.volume import write_volume
+
+MARK = "SIMULATED phantom, not a patient"
+
+
+def write_subject(folder: Path, subject: Subject) -> None:
+    """Write ``ct``, ``mr``, their ``_reference``, ``labels`` (.nii.gz) and ``subject.json`` into ``folder``.
+
+    Under a deformation also ``mr_labels.nii.gz`` and ``mr_to_ct_displacement.npy`` (3, K, J, I; x right,
+    y anterior, z superior, mm). The folder appears whole or not at all.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial_folder = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise OutputError(
+            f"The folder {folder.parent} cannot be written ({error.strerror}): choose another."
+        ) from error
+    try:
+        names = ["ct", "mr", "ct_reference", "mr_reference"]
+        for name in names:
+            write_volume(partial_folder / f"{name}.nii.gz", getattr(subject, name), MARK)
+        write_volume(partial_folder / "labels.nii.gz", subject.ct_labels, MARK)
+        if subject.displacement is not None:
+            write_volume(partial_folder / "mr_labels.nii.gz", subject.mr_labels, MARK)
+            np.save(partial_folder / "mr_to_ct_displacement.npy", subject.displacement.astype(np.float32))
+        content = {
+            "mark": MARK,
+            "version": __version__,
+            "labels": {label.name.lower(): int(label) for label in Label},
+            **subject.parameters,
+        }
+        (partial_folder / "subject.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+        os.chmod(partial_folder, 0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial_folder.rename(folder)
+    except OSError as error:
+        raise OutputError(
+            f"The subject {folder.name} cannot be written ({error.strerror}): free some space."
+        ) from error
+    finally:
+        shutil.rmtree(partial_folder, ignore_errors=True)
+
+
+def write_cohort(
+    folder: Path,
+    *,
+    anatomy: str = "thorax",
+    subjects: int,
+    seed: int,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> list[Path]:
+    """Write subjects 1 to ``subjects`` of cohort ``seed`` as ``folder/sub-0001`` and so on.
+
+    Args:
+        folder: made if it does not exist; subjects already there are replaced.
+        anatomy: see ``make_subject``, as all further ``options``.
+        subjects: how many, 1 or more.
+        seed: of the cohort.
+        workers: processes that simulate side by side.
+        progress: called with (done, total).
+
+    Raises:
+        ConfigError: no subjects asked for, or options that cannot be simulated.
+        OutputError: the folder cannot be written.
+    """
+    if subjects < 1 or seed < 0:
+        raise ConfigError(
+            f"{subjects} subjects with seed {seed} cannot be made: give at least 1 and a seed from 0."
+        )
+    folders = [Path(folder) / f"sub-{n:04d}" for n in range(1, subjects + 1)]
+    make = partial(_make, seed=seed, anatomy=anatomy, options=options)
+    if workers > 1 and subjects > 1:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            done = pool.map(make, folders, range(subjects))
+            _drain(done, subjects, progress)
+    else:
+        _drain(map(make, folders, range(subjects)), subjects, progress)
+    return folders
+
+
+def _make(folder: Path, index: int, *, seed: int, anatomy: str, options: dict[str, Any]) -> None:
+    write_subject(folder, make_subject(seed, index, anatomy=anatomy, **options))
+
+
+def _drain(done: Any, total: int, progress: Callable[[int, int], None] | None) -> None:
+    for count, _ in enumerate(done, 1):
+        if progress:
+            progress(count, total)

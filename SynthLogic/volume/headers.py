@@ -1,0 +1,246 @@
+"""Checks of a file before ITK reads it: what it holds, and whether all of it is there.
+
+ITK takes a zero spacing for 1 mm, straightens sheared axes and may pass over a file that ends early.
+Each check raises ``InputError`` with one sentence, and returns notes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from SynthLogic.errors import InputError
+from SynthLogic.volume.grid import SHEAR_TOLERANCE
+
+_NIFTI_BYTES = {2: 1, 4: 2, 8: 4, 16: 4, 64: 8, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8}
+_NIFTI_COMPLEX = (32, 1792, 2048)
+_NIFTI_COLOUR = (128, 2304)
+_NRRD_BYTES = {
+    **dict.fromkeys(("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8", "uint8_t"), 1),
+    **dict.fromkeys(("short", "short int", "signed short", "signed short int", "int16", "int16_t"), 2),
+    **dict.fromkeys(("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"), 2),
+    **dict.fromkeys(
+        ("int", "signed int", "int32", "int32_t", "uint", "unsigned int", "uint32", "uint32_t"), 4
+    ),
+    **dict.fromkeys(("longlong", "long long", "long long int", "signed long long", "int64", "int64_t"), 8),
+    **dict.fromkeys(("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"), 8),
+    **{"float": 4, "double": 8},
+}
+_META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "DOUBLE": 8}
+_META_BYTES |= {"LONG": 4, "ULONG": 4, "LONG_LONG": 8, "ULONG_LONG": 8}
+_HEADER_LIMIT = 1 << 20
+
+
+def truncated(path: Path) -> InputError:
+    """Return the error for a file that ends too early."""
+    return InputError(f"{path.name} is truncated: it ends before its last voxel; copy or export it again.")
+
+
+def unreadable(path: Path, kind: str) -> InputError:
+    """Return the error for a file that is not what its name says."""
+    return InputError(f"{path.name} is not a readable {kind} file; export the scan again.")
+
+
+def many(path: Path, what: str) -> InputError:
+    """Return the error for a file that is not one image with one number per voxel."""
+    return InputError(f"{path.name} holds {what}; save one three-dimensional image with one value per voxel.")
+
+
+def check_nifti(path: Path) -> list[str]:
+    """Check a .nii or .nii.gz file, version 1 or 2."""
+    packed = path.name.lower().endswith(".gz")
+    try:
+        with gzip.open(path, "rb") if packed else path.open("rb") as stream:
+            head = stream.read(544)
+    except (EOFError, zlib.error):
+        raise truncated(path) from None
+    except gzip.BadGzipFile:
+        raise unreadable(path, "compressed NIfTI") from None
+    order = next(
+        (o for o in "<>" if len(head) >= 4 and struct.unpack(o + "i", head[:4])[0] in (348, 540)), None
+    )
+    if order is None:
+        raise unreadable(path, "NIfTI")
+    second = struct.unpack(order + "i", head[:4])[0] == 540
+    if len(head) < (540 if second else 348):
+        raise truncated(path)
+    if second:
+        datatype = struct.unpack_from(order + "h", head, 12)[0]
+        dim = struct.unpack_from(order + "8q", head, 16)
+        pixdim = struct.unpack_from(order + "8d", head, 104)
+        offset = struct.unpack_from(order + "q", head, 168)[0]
+        qform, sform = struct.unpack_from(order + "2i", head, 344)
+        rows = struct.unpack_from(order + "12d", head, 400)
+    else:
+        if head[344:347] == b"ni1":
+            raise InputError(f"{path.name} keeps its voxels in another file; save it as one .nii file.")
+        dim = struct.unpack_from(order + "8h", head, 40)
+        datatype = struct.unpack_from(order + "h", head, 70)[0]
+        pixdim = struct.unpack_from(order + "8f", head, 76)
+        offset = int(struct.unpack_from(order + "f", head, 108)[0])
+        qform, sform = struct.unpack_from(order + "2h", head, 252)
+        rows = struct.unpack_from(order + "12f", head, 280)
+    if not 1 <= dim[0] <= 7 or min(dim[1 : dim[0] + 1]) < 1:
+        raise unreadable(path, "NIfTI")
+    if datatype in _NIFTI_COMPLEX:
+        raise many(path, "complex numbers")
+    if datatype in _NIFTI_COLOUR:
+        raise many(path, "a colour image")
+    if datatype not in _NIFTI_BYTES:
+        raise many(path, f"voxels of a type that cannot be read (NIfTI type {datatype})")
+    _check_axes(path, list(dim[1 : dim[0] + 1]))
+    _check_spacing(path, pixdim[1:4])
+    notes = []
+    if sform > 0:
+        axes = np.asarray(rows).reshape(3, 4)
+        if not np.isfinite(axes).all():
+            _check_spacing(path, [math.nan])
+        lengths = np.linalg.norm(axes[:, :3], axis=0)
+        _check_spacing(path, lengths)
+        cosines = (axes[:, :3] / lengths).T @ (axes[:, :3] / lengths)
+        if np.abs(cosines - np.eye(3)).max() > SHEAR_TOLERANCE:
+            raise InputError(
+                f"{path.name} has sheared axes; resample it onto straight axes (harden its transform)."
+            )
+    elif qform <= 0:
+        notes.append(
+            "The file does not say how the image lies in the patient; its axes were taken as they are."
+        )
+    size = math.prod(dim[1 : dim[0] + 1]) * _NIFTI_BYTES[datatype] + offset
+    _check_length(path, 0, size, packed)
+    return notes
+
+
+def check_nrrd(path: Path) -> list[str]:
+    """Check a .nrrd file."""
+    with path.open("rb") as stream:
+        if not stream.readline(64).startswith(b"NRRD"):
+            raise unreadable(path, "NRRD")
+        fields: dict[str, str] = {}
+        for line in _lines(stream, path, "NRRD"):
+            if not line:
+                break
+            key, separator, value = line.partition(":")
+            if separator and not line.startswith("#") and not value.startswith("="):
+                fields[key.strip().lower()] = value.strip()
+        offset = stream.tell()
+    try:
+        sizes = [int(n) for n in fields["sizes"].split()]
+        kind, encoding = fields["type"].lower(), fields["encoding"].lower()
+    except (KeyError, ValueError):
+        raise unreadable(path, "NRRD") from None
+    if "data file" in fields or "datafile" in fields:
+        raise InputError(f"{path.name} keeps its voxels in another file; save it as one .nrrd file.")
+    if kind not in _NRRD_BYTES or not sizes or min(sizes) < 1:
+        raise many(path, f"voxels of a type that cannot be read ({kind})")
+    kinds = fields.get("kinds", "").lower().split()
+    if any(k not in ("domain", "space", "time", "none", "???", "list", "scalar") for k in kinds):
+        raise many(path, "more than one number per voxel")
+    _check_axes(path, sizes)
+    vectors = [v for v in fields.get("space directions", "").replace("none", "").split(")") if "(" in v]
+    try:
+        lengths = [float(np.linalg.norm([float(x) for x in v.split("(")[1].split(",")])) for v in vectors]
+        lengths += [float(x) for x in fields.get("spacings", "").split()]
+    except ValueError:
+        raise unreadable(path, "NRRD") from None
+    _check_spacing(path, lengths)
+    if encoding in ("raw", "gzip", "gz") and not fields.keys() & {
+        "line skip",
+        "lineskip",
+        "byte skip",
+        "byteskip",
+    }:
+        _check_length(path, offset, math.prod(sizes) * _NRRD_BYTES[kind], encoding != "raw")
+    if "space" not in fields:
+        return ["The file does not say how the image lies in the patient; its axes were taken as they are."]
+    return []
+
+
+def check_meta(path: Path) -> list[str]:
+    """Check a .mha file."""
+    fields: dict[str, str] = {}
+    with path.open("rb") as stream:
+        for line in _lines(stream, path, "MetaImage"):
+            key, _, value = line.partition("=")
+            fields[key.strip()] = value.strip()
+            if key.strip() == "ElementDataFile":
+                break
+        offset = stream.tell()
+    try:
+        sizes = [int(n) for n in fields["DimSize"].split()]
+        kind, where = fields["ElementType"].removeprefix("MET_"), fields["ElementDataFile"]
+        channels = int(fields.get("ElementNumberOfChannels", "1"))
+        spacing = [float(x) for x in fields.get("ElementSpacing", fields.get("ElementSize", "")).split()]
+    except (KeyError, ValueError):
+        raise unreadable(path, "MetaImage") from None
+    if where.upper() != "LOCAL":
+        raise InputError(f"{path.name} keeps its voxels in another file; save it as one .mha file.")
+    if channels != 1:
+        raise many(path, "more than one number per voxel")
+    if kind not in _META_BYTES or not sizes or min(sizes) < 1:
+        raise many(path, f"voxels of a type that cannot be read ({kind})")
+    _check_axes(path, sizes)
+    _check_spacing(path, spacing)
+    if fields.get("BinaryData", "True").lower() == "true":
+        if fields.get("CompressedData", "False").lower() == "true":
+            expected = int(fields.get("CompressedDataSize", "1"))
+        else:
+            expected = math.prod(sizes) * _META_BYTES[kind]
+        _check_length(path, offset, expected, packed=False)
+    return []
+
+
+def _lines(stream: BinaryIO, path: Path, kind: str) -> Iterable[str]:
+    """Yield the header's lines; the caller stops at the header's end."""
+    while True:
+        line = stream.readline(_HEADER_LIMIT)
+        if not line.endswith(b"\n"):
+            raise truncated(path) if stream.tell() < _HEADER_LIMIT else unreadable(path, kind)
+        yield line.decode("latin-1").strip()
+
+
+def _check_axes(path: Path, sizes: list[int]) -> None:
+    while len(sizes) > 3 and sizes[-1] == 1:
+        sizes = sizes[:-1]
+    if len(sizes) > 3:
+        raise many(path, f"an image of {len(sizes)} dimensions ({' x '.join(map(str, sizes))})")
+    if len(sizes) < 3:
+        raise many(path, "a two-dimensional picture without a place in space")
+
+
+def _check_spacing(path: Path, spacing: Iterable[float]) -> None:
+    if not all(math.isfinite(s) and abs(s) > 1e-6 for s in spacing):
+        raise InputError(
+            f"{path.name} has a voxel spacing of zero or NaN; correct its header or export it again."
+        )
+
+
+def _check_length(path: Path, offset: int, expected: int, packed: bool) -> None:
+    """Check that ``expected`` bytes follow after ``offset``, unpacking only where nothing cheaper tells."""
+    length = path.stat().st_size
+    if not packed:
+        if length - offset < expected:
+            raise truncated(path)
+        return
+    with path.open("rb") as stream:
+        # A gzip stream ends with its unpacked length modulo 2^32; a cut one ends with anything else.
+        stream.seek(max(offset, length - 4))
+        if stream.read(4) == struct.pack("<I", expected % (1 << 32)):
+            return
+        stream.seek(offset)
+        found = 0
+        try:
+            with gzip.GzipFile(fileobj=stream) as unpacked:
+                while found < expected and (block := unpacked.read(1 << 20)):
+                    found += len(block)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise truncated(path) from None
+    if found < expected:
+        raise truncated(path)
