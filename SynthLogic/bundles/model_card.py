@@ -122,7 +122,7 @@ def _licence(card: Card) -> str:
 def _running(card: Card) -> str:
     low, high = card.spatial.spacing_range_mm
     same = (
-        "Both give the same voxels for a scan that needs no resampling."
+        f"Both give the same voxels for a scan in {card.spatial.planes[0]} slices that needs no resampling."
         if card.spatial.spatial_dims == 2
         else "Both place their tiles differently, so voxels differ slightly where tiles meet."
     )

@@ -115,7 +115,7 @@ def move_into_place(staging: Path, folder: Path) -> None:
     try:
         os.rename(folder, old / "bundle")
         os.rename(staging, folder)
-    except OSError:
+    except BaseException:  # an interruption between the two as well
         if (old / "bundle").exists():
             os.rename(old / "bundle", folder)
         old.rmdir()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from SynthLogic.cli import benchmark, check, models, phantom, train, translate
-from SynthLogic.cli.group import Group
+from SynthLogic.cli.group import EXIT_CANCELLED, Group
 from SynthLogic.cli.options import example
 
 app = typer.Typer(
@@ -55,4 +56,10 @@ def main() -> None:
         # A console that cannot show a character shows a question mark rather than fail.
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    app(prog_name="crossmodalsynth")
+    code = app(prog_name="crossmodalsynth", standalone_mode=False)
+    if code == EXIT_CANCELLED:
+        # All is cleaned up; left are threads that cannot be stopped, and torch, which is slow to unload.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from SynthLogic.cli.console import Answer, progress_bar
+from SynthLogic.cli.console import Answer, progress_bar, warn
 from SynthLogic.cli.group import needs_extra
 from SynthLogic.cli.options import DebugFlag, JsonFlag, OutputFolder, example
 from SynthLogic.errors import ConfigError
@@ -28,6 +28,9 @@ def benchmark(
         ),
     ] = None,
     output: OutputFolder = Path("benchmark"),
+    real_data: Annotated[
+        Path | None, typer.Option("--real-data", metavar="DIR", help="Folder with the scans that real needs.")
+    ] = None,
     json_: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -38,10 +41,13 @@ def benchmark(
         raise ConfigError(f"Benchmark {unknown[0]!r} is unknown; choose from {', '.join(BENCHMARKS)} or all.")
     if "all" in wanted:
         wanted = list(BENCHMARKS)
+        if real_data is None:
+            wanted.remove("real")
+            warn("The benchmark on real scans is left out; name their folder with --real-data DIR.")
     with needs_extra("train", "The benchmark"):
         from SynthLogic import benchmarks
     with progress_bar("Measuring", quiet=json_) as report:
-        tables = benchmarks.run(wanted, output, progress=report)
+        tables = benchmarks.run(wanted, output, real_data=real_data, progress=report)
     document = {"output": str(output), "tables": [table.to_json() for table in tables]}
 
     def show(console: Console) -> None:

@@ -33,7 +33,10 @@ def check(
     json_: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
-    """Say what a scan is: modality, range, spacing, orientation, coverage; exit code 2 if it needs attention."""
+    """Say what a scan is: modality, range, spacing, orientation, coverage.
+
+    Exit code 2 says that it would not be translated as it is.
+    """
     from SynthLogic.jobs import check_scan
     from SynthLogic.volume import read_volume
 

@@ -109,6 +109,6 @@ def _with_options(
 
 
 def _require_training_libraries() -> None:
-    for name in ("lightning", "monai", "matplotlib", "tensorboard"):
+    for name in ("lightning", "matplotlib", "tensorboard"):
         if importlib.util.find_spec(name) is None:
             raise ConfigError(f"Training needs {name}: pip install 'crossmodalsynth[train]'.")

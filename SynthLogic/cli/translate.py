@@ -82,8 +82,7 @@ def translate(
 ) -> Answer:
     """Make a synthetic MR from a CT, or a synthetic CT from an MR, on exactly the input's grid.
 
-    Beside OUTPUT lies OUTPUT.record.json, which says how it was made. Synthetic images are for research only, not
-    for diagnosis.
+    OUTPUT.record.json beside it says how it was made. For research only, not for diagnosis.
     """
     wanted = {
         "target": to.value,
@@ -130,7 +129,10 @@ def rerun(
     json_: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
-    """Make the same voxels again from a record and the scan it names; exit code 2 if they are not the same."""
+    """Make the same voxels again, from a record and the scan it names.
+
+    Exit code 2 says that they are not the same.
+    """
     from SynthLogic.bundles import find
     from SynthLogic.jobs import Rerun, read_record
     from SynthLogic.jobs import rerun as run_again

@@ -88,13 +88,13 @@ def reproducible(seed: int, device: torch.device) -> Iterator[None]:
     """
     memory: Any = torch.utils.deterministic
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    mode = torch.get_deterministic_debug_mode()
     fill = memory.fill_uninitialized_memory
     flags = (cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # As use_deterministic_algorithms, which first imports torch's compiler: many seconds.
+        torch.set_deterministic_debug_mode("warn")
         # Filling every new tensor with NaN costs time and only helps to find faults in kernels.
         memory.fill_uninitialized_memory = False
         cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = True, False, False, False
@@ -103,7 +103,7 @@ def reproducible(seed: int, device: torch.device) -> Iterator[None]:
         finally:
             cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = flags
             memory.fill_uninitialized_memory = fill
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+            torch.set_deterministic_debug_mode(mode)
 
 
 __all__ = ["available_devices", "choose_device", "device_name", "is_out_of_memory", "reproducible"]

@@ -73,7 +73,9 @@ class Engine:
         else:
             self.precision, self._warnings = choose_precision(self.card, self.device, precision)
         self._monitor = Monitor()
-        self._network = self._prepared(bundle.load_network())
+        # Building a network draws random weights, which the stored ones then replace.
+        with torch.random.fork_rng(devices=[]):
+            self._network = self._prepared(bundle.load_network())
 
     def _prepared(self, network: nn.Module) -> nn.Module:
         # A foreign graph takes no hooks: it stays whole and is asked for cancel between batches only.

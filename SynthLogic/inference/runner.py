@@ -200,8 +200,8 @@ class Runner:
         except MemoryError:
             pass
         # Only here is the failed pass's traceback gone, and with it its tensors.
-        gc.collect()
         if self.device.type == "cuda":
+            gc.collect()
             torch.cuda.empty_cache()
         return None
 

@@ -37,14 +37,12 @@ def lung_fraction(blocks: Volume) -> float:
     Args:
         blocks: from ``coarse``, HU.
     """
-    labels, count = ndimage.label(blocks.array < _AIR_HU)
+    labels, _ = ndimage.label(blocks.array < _AIR_HU)
+    sizes = np.bincount(labels.ravel())
+    regions = [n for n in range(1, len(sizes)) if sizes[n] >= _SPECK_VOXELS]
+    medians = ndimage.median(blocks.array, labels, regions) if regions else []
+    lung = sum(int(sizes[n]) for n, median in zip(regions, medians, strict=True) if median > _OUTER_AIR_HU)
     tissue = int((blocks.array > _TISSUE_HU).sum())
-    if not count:
-        return 0.0
-    numbers = np.arange(1, count + 1)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    medians = ndimage.median(blocks.array, labels, numbers)
-    lung = int(sizes[(sizes >= _SPECK_VOXELS) & (medians > _OUTER_AIR_HU)].sum())
     return lung / max(1, lung + tissue)
 
 

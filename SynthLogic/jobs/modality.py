@@ -50,9 +50,7 @@ def guess_modality(values: np.ndarray, tag: str | None = None) -> ModalityGuess:
     if negative >= 0.02 and _is_integer(values):
         return ModalityGuess("CT", 0.6, (f"{negative:.0%} of the values are negative, as fat in HU is",))
     if negative < 0.002:
-        return ModalityGuess(
-            "MR", 0.95, ("no value is negative and there is no air peak at -1000 or 1024 below water",)
-        )
+        return ModalityGuess("MR", 0.95, ("its values are not negative, as HU of air and fat would be",))
     return ModalityGuess("MR", 0.6, ("there is no air peak near -1000",))
 
 

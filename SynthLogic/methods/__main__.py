@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from SynthLogic.errors import ConfigError, SynthError
-from SynthLogic.methods.config import load_config
+from SynthLogic.methods.config import load_config, parse_config
 from SynthLogic.methods.train import train
 
 
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = load_config(given.config).with_roots(dict(_pair(entry) for entry in given.root))
         if given.max_minutes is not None:
-            config = config.model_copy(update={"max_minutes": given.max_minutes})
+            config = parse_config({**config.model_dump(mode="json"), "max_minutes": given.max_minutes})
         result = train(config, given.output, not given.no_resume, lambda p: print(p.message, flush=True))
     except SynthError as error:
         print(f"Error: {error}", file=sys.stderr)

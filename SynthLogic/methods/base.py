@@ -123,7 +123,14 @@ class Method(LightningModule):
         """The batches from the current iteration on."""
         workers = self.config.data.workers
         stream = self.batches.starting_at(self.iteration)
-        return DataLoader(stream, batch_size=None, num_workers=workers, pin_memory=self.device.type == "cuda")
+        # Its own generator: a loader draws a number when it starts, and a resumed run starts one more.
+        return DataLoader(
+            stream,
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),
+        )
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """One iteration, with learning rate, running mean and sums of losses."""
@@ -169,6 +176,8 @@ class Method(LightningModule):
             "torch_random": torch.get_rng_state(),
             "method": self.method_state(),
         }
+        if self.device.type == "cuda":
+            checkpoint["run"]["cuda_random"] = torch.cuda.get_rng_state(self.device)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from the state of the run."""
@@ -176,4 +185,6 @@ class Method(LightningModule):
         self.iteration, self.elapsed_s = run["iteration"], run["elapsed_s"]
         self.sums, self.summed = dict(run["sums"]), run["summed"]
         torch.set_rng_state(run["torch_random"].cpu())
+        if "cuda_random" in run and torch.cuda.is_available():
+            torch.cuda.set_rng_state(run["cuda_random"].cpu())
         self.restore_method_state(run["method"])

@@ -174,12 +174,14 @@ class TrainConfig(_Strict):
 
     def recipe(self) -> dict[str, Any]:
         """The configuration as plain data, without folders of this machine."""
-        recipe = self.model_dump(mode="json", exclude={"data": {"roots"}})
-        return recipe
+        return self.model_dump(mode="json", exclude={"data": {"roots"}})
 
     def experiment(self) -> dict[str, Any]:
         """The part of the recipe that must stay the same when a run is resumed."""
-        return {key: value for key, value in self.recipe().items() if key not in _MAY_CHANGE}
+        fixed = {key: value for key, value in self.recipe().items() if key not in _MAY_CHANGE}
+        # Samples do not depend on who draws them.
+        del fixed["data"]["workers"]
+        return fixed
 
 
 def load_config(path: str | Path) -> TrainConfig:

@@ -20,6 +20,7 @@ from monai.networks.nets import PatchDiscriminator
 from pydantic import Field
 from torch import Tensor, nn
 
+from SynthLogic.errors import ConfigError
 from SynthLogic.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
 from SynthLogic.methods.base import Method, Weights
 from SynthLogic.methods.config import Direction, TrainConfig
@@ -54,6 +55,12 @@ class CycleGan(Method):
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__(config)
+        layers, patch = config.discriminator.layers, config.data.sampling.patch
+        if patch < 3 * 2**layers:
+            raise ConfigError(
+                f"Discriminators of {layers} layers need patches of {3 * 2**layers} pixels at least; enlarge "
+                "data.sampling.patch or lower discriminator.layers."
+            )
         self.discriminators = nn.ModuleDict({d: patch_discriminator(config) for d in ("a", "b")})
         self.pools = {d: ImagePool(config.pool_size, config.seed + n) for n, d in enumerate(("a", "b"))}
 
@@ -113,4 +120,4 @@ class CycleGan(Method):
     def restore_method_state(self, state: dict[str, Any]) -> None:
         """The pools."""
         for domain, pool in self.pools.items():
-            pool.restore(state[domain], self.device)
+            pool.restore(state[domain])

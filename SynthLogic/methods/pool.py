@@ -33,7 +33,7 @@ class ImagePool:
                 shown.append(fake)
             elif self.random.random() < 0.5:
                 place = self.random.randrange(self.size)
-                shown.append(self.images[place])
+                shown.append(self.images[place].to(fake.device))
                 self.images[place] = fake.clone()
             else:
                 shown.append(fake)
@@ -43,8 +43,8 @@ class ImagePool:
         """Everything needed to go on, as plain data and tensors."""
         return {"images": list(self.images), "random": self.random.getstate()}
 
-    def restore(self, state: dict[str, Any], device: torch.device) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Go on from ``state``."""
         version, internal, gauss = state["random"]
         self.random.setstate((version, tuple(internal), gauss))
-        self.images = [image.to(device) for image in state["images"]]
+        self.images = list(state["images"])

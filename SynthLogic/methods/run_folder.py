@@ -35,7 +35,7 @@ class RunFolder:
     """Paths and files of one run.
 
     Args:
-        path: the folder; made by ``open_for``.
+        path: the folder; need not exist yet.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -51,14 +51,11 @@ class RunFolder:
         """Folder of the pictures."""
         return self.path / "pictures"
 
-    def open_for(self, config: TrainConfig, resume: bool) -> Path | None:
-        """Make the folder, or take up the run that lies in it.
-
-        Returns:
-            The checkpoint to go on from, or None.
+    def resume_point(self, config: TrainConfig, resume: bool) -> Path | None:
+        """The checkpoint to go on from, or None for a new run.
 
         Raises:
-            OutputError: the folder cannot be written, or holds a run and ``resume`` is false.
+            OutputError: the folder holds a run and ``resume`` is false.
             ConfigError: the folder holds a run of another configuration.
         """
         checkpoint = self.newest_checkpoint()
@@ -72,6 +69,14 @@ class RunFolder:
                     f"{self.path} holds a training with another {changed[0]!r}; choose another folder or the "
                     "configuration it was started with."
                 )
+        return checkpoint
+
+    def make(self, config: TrainConfig) -> None:
+        """Make the folder and write the configuration into it.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
         try:
             for folder in (self.path / "checkpoints", self.logs, self.pictures):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +86,6 @@ class RunFolder:
             raise OutputError(
                 f"{self.path} cannot be written ({error.strerror}); choose another folder."
             ) from error
-        return checkpoint
 
     def config(self) -> TrainConfig:
         """The configuration of the run in this folder."""

@@ -8,13 +8,15 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from SynthLogic.data import Batches, Library, load_library
-from SynthLogic.errors import DeviceError
+from SynthLogic.errors import Cancelled, DeviceError
+from SynthLogic.methods.base import Method
 from SynthLogic.methods.callbacks import Overseer, Report, TrainProgress
 from SynthLogic.methods.config import TrainConfig
 from SynthLogic.methods.export import export_run
@@ -46,8 +48,8 @@ def train(
 ) -> TrainResult:
     """Train, or go on with the training that lies in the folder, and export its bundles.
 
-    On one device, a training that was interrupted and resumed gives the same losses and weights, bit by bit,
-    as one that was not.
+    On a CPU, a training that was interrupted and resumed gives the same losses and weights, bit by bit, as
+    one that was not; on a GPU, some kernels add up in any order and the two agree closely.
 
     Args:
         config: the whole recipe.
@@ -60,16 +62,17 @@ def train(
         DeviceError: the device or precision does not exist here.
         OutputError: the folder.
         TrainingError: losses are no longer numbers, or the disk is full; the last good checkpoint stays.
+        Cancelled: the user interrupted it; the last checkpoint stays.
     """
     device = _device(config)
     if config.threads:
         torch.set_num_threads(config.threads)
     folder = RunFolder(output_folder)
-    seed_everything(config.seed, verbose=False)
+    torch.manual_seed(config.seed)
     method = method_named(config.method)(config)
     if config.channels_last:
         method.to(memory_format=torch.channels_last)
-    checkpoint = folder.open_for(config, resume)
+    checkpoint = folder.resume_point(config, resume)
 
     def say(message: str) -> None:
         if progress is not None:
@@ -79,49 +82,64 @@ def train(
     notes = (*a.notes, *b.notes)
     for note in notes:
         say(f"Warning: {note}")
-    batches = Batches(config.data, a, b, size=config.batch, seed=config.seed)
-    method.batches = batches
-    pictures = batches.pictures(config.intervals.rows)
+    method.batches = Batches(config.data, a, b, size=config.batch, seed=config.seed)
+    pictures = method.batches.pictures(config.intervals.rows)
+    folder.make(config)
     try:
-        folder.write_account(
-            {
-                "volumes": {
-                    "a": _count(a, len(config.data.a.sources)),
-                    "b": _count(b, len(config.data.b.sources)),
-                },
-                "notes": list(notes),
-                "hardware": hardware(device),
-                "code_version": code_version(),
-            },
-            pictures,
-        )
+        folder.write_account(_account(config, a, b, device), pictures)
         with _quiet():
-            trainer = Trainer(
-                accelerator="cpu" if device.type == "cpu" else "cuda",
-                devices=1 if device.type == "cpu" else [device.index or 0],
-                precision=config.precision,
-                max_epochs=-1,
-                logger=[
-                    CSVLogger(folder.logs, name="losses"),
-                    TensorBoardLogger(folder.logs, name="tensorboard", version=""),
-                ],
-                callbacks=[Overseer(config, folder, pictures, progress)],
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                use_distributed_sampler=False,
-            )
-            trainer.fit(method, ckpt_path=checkpoint)
+            overseer = Overseer(config, folder, pictures, progress)
+            _fit(_trainer(config, device, folder, overseer), method, checkpoint)
     except OSError as error:
         raise disk_trouble(error) from error
-    finally:
-        with contextlib.suppress(UnboundLocalError):
-            for logger in trainer.loggers:
-                logger.finalize("finished")
     say("Exporting the bundles")
     bundles = export_run(folder.path, folder.path / "bundles", overwrite=True)
     finished = method.iteration >= config.schedule.total
     return TrainResult(folder.path, bundles, method.iteration, finished, notes)
+
+
+def _trainer(config: TrainConfig, device: torch.device, folder: RunFolder, overseer: Overseer) -> Trainer:
+    """Lightning for precision, device and loops; iterations, checkpoints and lines are the overseer's."""
+    return Trainer(
+        accelerator="cpu" if device.type == "cpu" else "cuda",
+        devices=1 if device.type == "cpu" else [device.index or 0],
+        precision=config.precision,
+        max_epochs=-1,
+        logger=[
+            CSVLogger(folder.logs, name="losses"),
+            TensorBoardLogger(folder.logs, name="tensorboard", version=""),
+        ],
+        callbacks=[overseer],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+
+
+def _account(config: TrainConfig, a: Library, b: Library, device: torch.device) -> dict[str, Any]:
+    domains = {"a": (a, config.data.a), "b": (b, config.data.b)}
+    volumes = {
+        letter: [len(library.of_source(index)) for index in range(len(domain.sources))]
+        for letter, (library, domain) in domains.items()
+    }
+    return {
+        "volumes": volumes,
+        "notes": [*a.notes, *b.notes],
+        "hardware": hardware(device),
+        "code_version": code_version(),
+    }
+
+
+def _fit(trainer: Trainer, method: Method, checkpoint: Path | None) -> None:
+    stopped = Cancelled("The training was stopped; start it again to go on from its last checkpoint.")
+    try:
+        trainer.fit(method, ckpt_path=checkpoint)
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise stopped from error
+    # Older Lightning swallows the interrupt.
+    if trainer.interrupted:
+        raise stopped
 
 
 def _device(config: TrainConfig) -> torch.device:
@@ -134,10 +152,6 @@ def _device(config: TrainConfig) -> torch.device:
     if device.type == "cpu" and config.precision == "16-mixed":
         raise DeviceError("A CPU cannot train in 16-mixed; set precision to bf16-mixed or 32-true.")
     return device
-
-
-def _count(library: Library, sources: int) -> list[int]:
-    return [len(library.of_source(index)) for index in range(sources)]
 
 
 @contextlib.contextmanager

@@ -99,7 +99,12 @@ class ResnetGenerator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, *spatial) to (N, out_channels, *spatial), both in [-1, 1]."""
-        return self.layers(x)
+        *body, last, squash = self.layers
+        for layer in body:
+            x = layer(x)
+        # bf16 has 8 significant bits, 5 HU near the end of a 2500 HU window: the last layers run in fp32.
+        with torch.autocast(x.device.type, enabled=False):
+            return squash(last(x.to(last.weight.dtype)))  # type: ignore[arg-type]
 
 
 def _initialise(module: nn.Module) -> None:

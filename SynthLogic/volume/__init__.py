@@ -2,7 +2,7 @@
 
 from SynthLogic.volume.grid import Grid
 from SynthLogic.volume.read import read_volume
-from SynthLogic.volume.resample import resample
+from SynthLogic.volume.resampling import resample
 from SynthLogic.volume.scan import Scan, ScanMeta, content_hash
 from SynthLogic.volume.volume import Orientation, Volume
 from SynthLogic.volume.write import check_writable, write_volume

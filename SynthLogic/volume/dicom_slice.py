@@ -122,10 +122,16 @@ def read_header(path: Path) -> Slice | str | None:
         with warnings.catch_warnings():
             # Many scanners write values that pydicom finds irregular; nothing a user could mend.
             warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+            with path.open("rb") as stream:
+                header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_TAGS)
+                left = path.stat().st_size - stream.tell()
             if "Rows" not in header or str(header.get("Modality", "")) in _NOT_SCANS:
                 return "no image"
             _check_kind(header)
+            # GDCM makes up the rest of uncompressed voxels that end too early.
+            bits = int(header.Rows) * int(header.Columns) * int(header.get("BitsAllocated") or 16)
+            if not header.file_meta.TransferSyntaxUID.is_compressed and left < bits // 8:
+                raise damaged(path)
             return _slice(path, header)
     except (InvalidDicomError, EOFError):
         return None
@@ -137,7 +143,8 @@ def _check_kind(header: Any) -> None:
     name = pydicom.uid.UID(str(header.get("SOPClassUID", ""))).name
     if int(header.get("NumberOfFrames") or 1) > 1 or "Enhanced" in name:
         raise InputError(
-            "The folder holds an enhanced (multi-frame) DICOM file; convert it to one file per slice or to NIfTI first."
+            "The folder holds an enhanced (multi-frame) DICOM file; convert it to one file per slice or to"
+            " NIfTI first."
         )
     if int(header.get("SamplesPerPixel") or 1) != 1:
         raise InputError("The DICOM images are in colour; give a CT or MR series with one value per voxel.")

@@ -1,6 +1,7 @@
 """Checks of a file before ITK reads it: what it holds, and whether all of it is there.
 
-ITK takes a zero spacing for 1 mm, straightens sheared axes and may pass over a file that ends early.
+ITK takes a zero spacing for 1 mm, straightens sheared axes, reads NIfTI's NaN as 0 and may pass over a file
+that ends early.
 Each check raises ``InputError`` with one sentence, and returns notes.
 """
 
@@ -20,6 +21,7 @@ from SynthLogic.errors import InputError
 from SynthLogic.volume.grid import SHEAR_TOLERANCE
 
 _NIFTI_BYTES = {2: 1, 4: 2, 8: 4, 16: 4, 64: 8, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8}
+_NIFTI_FLOATS = {16: "f4", 64: "f8"}
 _NIFTI_COMPLEX = (32, 1792, 2048)
 _NIFTI_COLOUR = (128, 2304)
 _NRRD_BYTES = {
@@ -48,17 +50,24 @@ def unreadable(path: Path, kind: str) -> InputError:
     return InputError(f"{path.name} is not a readable {kind} file; export the scan again.")
 
 
+def not_finite(path: Path) -> InputError:
+    """Return the error for NaN or infinite voxels."""
+    return InputError(
+        f"{path.name} holds NaN or infinite voxels; replace them (for CT by -1024) and save it again."
+    )
+
+
 def many(path: Path, what: str) -> InputError:
     """Return the error for a file that is not one image with one number per voxel."""
     return InputError(f"{path.name} holds {what}; save one three-dimensional image with one value per voxel.")
 
 
 def check_nifti(path: Path) -> list[str]:
-    """Check a .nii or .nii.gz file, version 1 or 2."""
+    """Check a .nii or .nii.gz file."""
     packed = path.name.lower().endswith(".gz")
     try:
         with gzip.open(path, "rb") if packed else path.open("rb") as stream:
-            head = stream.read(544)
+            head = stream.read(348)
     except (EOFError, zlib.error):
         raise truncated(path) from None
     except gzip.BadGzipFile:
@@ -68,26 +77,19 @@ def check_nifti(path: Path) -> list[str]:
     )
     if order is None:
         raise unreadable(path, "NIfTI")
-    second = struct.unpack(order + "i", head[:4])[0] == 540
-    if len(head) < (540 if second else 348):
+    if struct.unpack(order + "i", head[:4])[0] == 540:
+        raise InputError(f"{path.name} is a NIfTI-2 file; save it as NIfTI-1, .nrrd or .mha.")
+    if len(head) < 348:
         raise truncated(path)
-    if second:
-        datatype = struct.unpack_from(order + "h", head, 12)[0]
-        dim = struct.unpack_from(order + "8q", head, 16)
-        pixdim = struct.unpack_from(order + "8d", head, 104)
-        offset = struct.unpack_from(order + "q", head, 168)[0]
-        qform, sform = struct.unpack_from(order + "2i", head, 344)
-        rows = struct.unpack_from(order + "12d", head, 400)
-    else:
-        if head[344:347] == b"ni1":
-            raise InputError(f"{path.name} keeps its voxels in another file; save it as one .nii file.")
-        dim = struct.unpack_from(order + "8h", head, 40)
-        datatype = struct.unpack_from(order + "h", head, 70)[0]
-        pixdim = struct.unpack_from(order + "8f", head, 76)
-        offset = int(struct.unpack_from(order + "f", head, 108)[0])
-        qform, sform = struct.unpack_from(order + "2h", head, 252)
-        rows = struct.unpack_from(order + "12f", head, 280)
-    if not 1 <= dim[0] <= 7 or min(dim[1 : dim[0] + 1]) < 1:
+    if head[344:347] == b"ni1":
+        raise InputError(f"{path.name} keeps its voxels in another file; save it as one .nii file.")
+    dim = struct.unpack_from(order + "8h", head, 40)
+    datatype = struct.unpack_from(order + "h", head, 70)[0]
+    pixdim = struct.unpack_from(order + "8f", head, 76)
+    start = struct.unpack_from(order + "f", head, 108)[0]
+    qform, sform = struct.unpack_from(order + "2h", head, 252)
+    rows = struct.unpack_from(order + "12f", head, 280)
+    if not 1 <= dim[0] <= 7 or min(dim[1 : dim[0] + 1]) < 1 or not 0 <= start < 1e9:
         raise unreadable(path, "NIfTI")
     if datatype in _NIFTI_COMPLEX:
         raise many(path, "complex numbers")
@@ -113,8 +115,10 @@ def check_nifti(path: Path) -> list[str]:
         notes.append(
             "The file does not say how the image lies in the patient; its axes were taken as they are."
         )
-    size = math.prod(dim[1 : dim[0] + 1]) * _NIFTI_BYTES[datatype] + offset
-    _check_length(path, 0, size, packed)
+    count = math.prod(dim[1 : dim[0] + 1])
+    _check_length(path, 0, count * _NIFTI_BYTES[datatype] + int(start), packed)
+    if datatype in _NIFTI_FLOATS:
+        _check_finite(path, int(start), count, np.dtype(order + _NIFTI_FLOATS[datatype]), packed)
     return notes
 
 
@@ -244,3 +248,14 @@ def _check_length(path: Path, offset: int, expected: int, packed: bool) -> None:
             raise truncated(path) from None
     if found < expected:
         raise truncated(path)
+
+
+def _check_finite(path: Path, start: int, count: int, dtype: np.dtype, packed: bool) -> None:
+    """Check floating-point voxels in the file itself."""
+    left = count * dtype.itemsize
+    with gzip.open(path, "rb") if packed else path.open("rb") as stream:
+        stream.seek(start)
+        while left > 0 and (block := stream.read(min(left, 1 << 20))):
+            left -= len(block)
+            if not np.isfinite(np.frombuffer(block, dtype)).all():
+                raise not_finite(path)

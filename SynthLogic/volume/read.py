@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from SynthLogic.errors import InputError
 from SynthLogic.volume.dicom import read_dicom
-from SynthLogic.volume.headers import check_meta, check_nifti, check_nrrd, many
+from SynthLogic.volume.headers import check_meta, check_nifti, check_nrrd, many, not_finite
 from SynthLogic.volume.itk_image import volume_from_image
 from SynthLogic.volume.scan import Scan, ScanMeta, content_hash
 from SynthLogic.volume.volume import Volume
@@ -54,7 +54,8 @@ def read_volume(path: str | os.PathLike[str]) -> Scan:
         raise InputError(
             f"{path.name} cannot be read ({reason}); check that it exists and that you may open it."
         ) from None
-    _check_finite(volume.array, path)
+    if not _is_finite(volume.array):
+        raise not_finite(path)
     return Scan(volume, meta, content_hash(volume))
 
 
@@ -96,8 +97,5 @@ def _read_file(path: Path) -> tuple[Volume, ScanMeta]:
     return volume, ScanMeta("file", name, None, volume.array.dtype.name, tuple(notes))
 
 
-def _check_finite(array: NDArray[Any], path: Path) -> None:
-    if array.dtype.kind == "f" and not all(np.isfinite(plane).all() for plane in array):
-        raise InputError(
-            f"{path.name} holds NaN or infinite voxels; replace them (for CT by -1024) and save it again."
-        )
+def _is_finite(array: NDArray[Any]) -> bool:
+    return array.dtype.kind != "f" or all(np.isfinite(plane).all() for plane in array)

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from SynthLogic.bundles import Bundle
+from SynthLogic.bundles import Bundle, Card, write_bundle
 from SynthLogic.inference import Engine
 from SynthLogic.volume import read_volume
+
+from .conftest import ARGUMENTS, card_data, tiny_state
+from .test_foreign import foreign_card, onnx_model, torchscript
 
 nib = pytest.importorskip("nibabel")
 monai_bundle = pytest.importorskip("monai.bundle")
@@ -41,13 +44,15 @@ TO_CT = {
 }
 
 
-def scan(folder: Path, axes: str, shape: tuple[int, int, int] = (23, 18, 3)) -> tuple[Path, np.ndarray]:
+def scan(
+    folder: Path, axes: str, shape: tuple[int, int, int] = (23, 18, 3), slice_mm: float = 4.0
+) -> tuple[Path, np.ndarray]:
     """A NIfTI file stored along ``axes``, and its voxels (K, J, I) towards superior, anterior, right."""
     generator = np.random.default_rng(7)
     i, j, k = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
     voxels = 700 * np.sin(3 * i) * np.cos(4 * j + k) + generator.normal(0, 100, shape)
     voxels = voxels.round().astype(np.int16)
-    affine = nib.affines.from_matvec(rotation(0.1) @ np.diag([1.5, 1.4, 4.0]), [-20, 30, 7])
+    affine = nib.affines.from_matvec(rotation(0.1) @ np.diag([1.5, 1.4, slice_mm]), [-20, 30, 7])
     image = nib.Nifti1Image(voxels, affine)
     target = nib.orientations.axcodes2ornt(tuple(axes))
     stored = image.as_reoriented(nib.orientations.ornt_transform(nib.io_orientation(affine), target))
@@ -147,8 +152,8 @@ def test_monai_agrees_with_the_engine(make: Make, tmp_path: Path, steps: str, dt
     assert np.ptp(expected) > 50
     difference = np.abs(canonical(image) - expected)
     if steps == "n4":
-        # Readers give spacings that differ in the eighth digit, which N4's iterations and the steep network of
-        # this test magnify.
+        # Readers give spacings that differ in the eighth digit; N4's iterations and this steep network
+        # magnify that.
         assert difference.max() < 0.005 * np.ptp(expected)
     elif dtype == "float32":
         assert difference.max() < 0.5
@@ -165,6 +170,30 @@ def test_monai_slices_along_the_first_plane_of_the_card(
     path, voxels = scan(tmp_path, "LPS", (17, 18, 19))
     result = canonical(run_monai(bundle, path, tmp_path / "out"))
     assert np.abs(result - by_hand(bundle, voxels, plane)).max() < 0.5
+
+
+def test_a_3d_network_runs_as_in_the_engine(make: Make, tmp_path: Path) -> None:
+    card = Card.from_data(
+        card_data(
+            network__arguments={**ARGUMENTS, "spatial_dims": 3},
+            spatial__spatial_dims=3,
+            spatial__tile=[16, 16, 20],
+        )
+    )
+    bundle = write_bundle(tmp_path / "made", card, tiny_state(spatial_dims=3))
+    path, _ = scan(tmp_path, "LPS", (20, 16, 15), slice_mm=1.5)
+    difference = canonical(run_monai(bundle, path, tmp_path / "out")) - by_engine(bundle, path)
+    assert np.abs(difference).max() < 0.5  # one tile: where several meet, both blend them differently
+
+
+@pytest.mark.parametrize(("kind", "export"), [("torchscript", torchscript), ("onnx", onnx_model)])
+def test_a_foreign_model_runs_as_in_the_engine(
+    tmp_path: Path, kind: str, export: Callable[[Path], Path]
+) -> None:
+    bundle = write_bundle(tmp_path / "made", foreign_card(kind), export(tmp_path / "model"))
+    path, _ = scan(tmp_path, "LPS")
+    difference = canonical(run_monai(bundle, path, tmp_path / "out")) - by_engine(bundle, path)
+    assert np.abs(difference).max() < 0.5
 
 
 def test_the_command_line_of_monai_runs_the_bundle(make: Make, tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ def write_tiny(folder, **changes):
     return write_bundle(folder, card, network.state_dict())
 
 
+@pytest.fixture(name="write_tiny")
+def write_tiny_fixture():
+    return write_tiny
+
+
 @pytest.fixture(scope="session")
 def bundle_folders(tmp_path_factory):
     """Folders of two tiny bundles, not to be changed."""
@@ -162,14 +167,13 @@ def files_of(tmp_path):
     return lambda: {p.relative_to(tmp_path): p.stat().st_size for p in tmp_path.rglob("*")}
 
 
-def ct_array(shape=(8, 40, 48)):
-    """A body with lungs and bone in air, in HU."""
+@pytest.fixture(scope="session")
+def ct_array():
+    """A body with lungs and bone in air, in HU; int16 (K, J, I) for voxels of 6 x 6 x 5 mm."""
+    shape = (8, 40, 48)
     k, j, i = np.ogrid[: shape[0], : shape[1], : shape[2]]
-    j, i = (j - shape[1] / 2) / (0.4 * shape[1]), (i - shape[2] / 2) / (0.4 * shape[2])
-    array = np.where(j**2 + i**2 + 0 * k < 1, 40, -1000)
-    array = np.where((np.abs(i) - 0.5) ** 2 + j**2 + 0 * k < 0.1, -850, array)
-    array = np.where(i**2 + (j + 0.7) ** 2 + 0 * k < 0.04, 700, array)
+    j, i = (j - shape[1] / 2) / (0.4 * shape[1]) + 0 * k, (i - shape[2] / 2) / (0.4 * shape[2])
+    array = np.where(j**2 + i**2 < 1, 40, -1000)
+    array = np.where((np.abs(i) - 0.5) ** 2 + j**2 < 0.1, -850, array)
+    array = np.where(i**2 + (j + 0.7) ** 2 < 0.04, 700, array)
     return (array + np.random.default_rng(0).normal(0, 10, shape)).astype(np.int16)
-
-
-MATRIX = np.diag([-6.0, -6.0, 5.0, 1.0])

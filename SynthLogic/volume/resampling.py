@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 from typing import Any
 
@@ -87,7 +88,9 @@ def _aligned(
     _separable(array, (matrices[0], matrices[1], matrices[2]), result)
     for axis, mask in enumerate(masks):
         if not mask.all():
-            result[(slice(None),) * axis + (~mask,)] = _converted(np.asarray(background, np.float64), target)
+            result[(slice(None),) * axis + (~mask,)] = _converted(np.array([background], np.float64), target)[
+                0
+            ]
     return result
 
 
@@ -137,7 +140,8 @@ def _general(
     margin = np.asarray([2 + int(np.ceil(4 * s)) for s in sigmas])
     counts = np.asarray(array.shape[::-1])
     result = np.empty(shape, target)
-    thickness = max(1, _SLAB_VOXELS // (shape[1] * shape[2]))
+    slabs = math.ceil(max(array.size, result.size) / _SLAB_VOXELS)
+    thickness = math.ceil(shape[0] / slabs)
     for start in range(0, shape[0], thickness):
         stop = min(start + thickness, shape[0])
         corners = (
@@ -148,7 +152,7 @@ def _general(
         high = np.clip(np.ceil(reached.max(axis=0)).astype(int) + margin + 1, 0, counts)
         slab = result[start:stop]
         if (high <= low).any():
-            slab[...] = _converted(np.asarray(background, np.float64), target)
+            slab[...] = _converted(np.array([background], np.float64), target)[0]
             continue
         part = array[low[2] : high[2], low[1] : high[1], low[0] : high[0]]
         image = _smoothed_image(part, sigmas)
@@ -214,11 +218,8 @@ def _working_type(dtype: np.dtype) -> np.dtype:
 
 def _converted(values: NDArray[Any], target: np.dtype) -> NDArray[Any]:
     result = np.empty(values.shape, target)
-    if values.ndim == 0:
-        _convert_into(values, result)
-        return result
-    for source, slot in zip(values, result, strict=True):
-        _convert_into(source, slot)
+    for n in range(len(values)):
+        _convert_into(values[n : n + 1], result[n : n + 1])
     return result
 
 

@@ -1,0 +1,120 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from SynthLogic.errors import ConfigError
+from SynthLogic.methods import TrainConfig, load_config, method_named, parse_config
+from SynthLogic.methods.config import ScheduleConfig
+
+RECIPES = sorted((Path(__file__).parents[2] / "Resources" / "training").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_shipped_recipes_are_valid(path: Path) -> None:
+    config = load_config(path)
+    method = method_named(config.method)
+    method.check_weights(config)
+    assert set(config.bundles) <= set(method.directions(config))
+    assert method.needs_pairs == config.data.paired
+
+
+def test_the_thorax_recipe_trains_on_no_subject_in_both_domains_and_mostly_on_phantoms() -> None:
+    data = load_config(RECIPES[0].parent / "thorax.yaml").data
+    phantoms = [next(s for s in d.sources if s.root == "cohort") for d in (data.a, data.b)]
+    assert {s.subjects for s in phantoms} == {"even", "odd"}
+    for domain, own in zip((data.a, data.b), phantoms, strict=True):
+        assert own.weight / sum(s.weight for s in domain.sources) == pytest.approx(0.8)
+        assert all(not s.required for s in domain.sources if s.root == "real")
+
+
+def change(plain: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    *parents, key = path.split(".")
+    place: Any = plain
+    for parent in parents:
+        place = place[int(parent)] if parent.isdigit() else place[parent]
+    place[key] = value
+    return plain
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("batches", 3, "'batches' is unknown"),
+        ("data.a.sources.0.globb", "x", "data.a.sources.0.globb' is unknown"),
+        ("batch", 0, "'batch' is wrong"),
+        ("precision", "fp8", "'precision' is wrong"),
+        ("data.a.sources.0.root", "elsewhere", "root 'elsewhere' is not among roots"),
+        ("data.a.sources", [], "'data.a.sources' is wrong"),
+        ("data.sampling.patch", 30, "'data.sampling.patch' is wrong"),
+        ("data.sampling.planes", {"axial": 0}, "at least one plane"),
+        ("data.sampling.spacing_range_mm", [3, 2], "two ascending sizes"),
+        ("data.a.sources.0.subjects", "some", "'data.a.sources.0.subjects' is wrong"),
+        ("schedule", {"constant": 0, "decay": 0}, "nothing to train"),
+        ("data.b.corruptions", [{"kind": "fog"}], "'data.b.corruptions.0' is wrong"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(
+    toy: dict[str, Any], path: str, value: object, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(change(toy, path, value))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_key_is_named(toy: dict[str, Any]) -> None:
+    del toy["coverage"]
+    with pytest.raises(ConfigError, match="'coverage' is missing"):
+        parse_config(toy)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("method", "magic", "'magic' is unknown; this version knows cyclegan, supervised"),
+        ("losses", {"lambda_gc": 1.0}, "losses.lambda_gc' is unknown"),
+        ("losses", {"lambda_cycle": -1.0}, "losses.lambda_cycle' is wrong"),
+        ("network.name", "u-net-of-dreams", "u-net-of-dreams"),
+        ("network.arguments", {"depth": 3}, "depth"),
+        ("data.paired", True, "does not take paired data"),
+        ("discriminator.layers", 4, "need patches of 48 pixels"),
+    ],
+)
+def test_methods_refuse_what_they_do_not_know(
+    toy: dict[str, Any], path: str, value: object, message: str
+) -> None:
+    config = parse_config(change(toy, path, value))
+    with pytest.raises(ConfigError) as caught:
+        method_named(config.method)(config)
+    assert message in str(caught.value)
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "absent.yaml")
+    for text, message in (("a: [1", "not YAML"), ("just words", "holds no keys"), ("", "holds no keys")):
+        path = tmp_path / "bad.yaml"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match=message):
+            load_config(path)
+
+
+def test_roots_are_replaced_and_never_part_of_the_recipe(config: TrainConfig) -> None:
+    moved = config.with_roots({"real": "somewhere/else"})
+    assert moved.data.roots["real"] == "somewhere/else"
+    assert moved.recipe() == config.recipe()
+    assert "roots" not in moved.recipe()["data"]
+    with pytest.raises(ConfigError, match="'fake' is unknown"):
+        config.with_roots({"fake": "x"})
+
+
+def test_configuration_survives_yaml(config: TrainConfig) -> None:
+    assert parse_config(yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))) == config
+
+
+def test_schedule_is_constant_then_linear_to_zero() -> None:
+    schedule = ScheduleConfig(constant=100, decay=100)
+    factors = [schedule.factor(n) for n in (0, 99, 100, 150, 199, 200, 300)]
+    assert factors == pytest.approx([1, 1, 1, 0.5, 0.01, 0, 0])
