@@ -31,6 +31,13 @@ def run(
         ConfigError: an unknown name, or "real" without its scans.
         OutputError: the folder cannot be written.
     """
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise ConfigError(f"Benchmark {unknown[0]!r} is unknown: choose from {', '.join(NAMES)}.")
+    if "real" in names:
+        from SynthLogic.benchmarks.real import find_scans
+
+        find_scans(real_data)
     tables: list[Table] = []
     for name in names:
         if name == "geometry":
@@ -49,8 +56,6 @@ def run(
             from SynthLogic.benchmarks.real import real_tables
 
             made = real_tables(real_data, output, progress)
-        else:
-            raise ConfigError(f"Benchmark {name!r} is unknown: choose from {', '.join(NAMES)}.")
         write_tables(made, Path(output) / name)
         tables += made
     return tables

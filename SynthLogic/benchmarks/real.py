@@ -48,22 +48,33 @@ def mr_display(volume: Volume, label: str = "MR") -> Display:
     return Display(label, (0.0, float(np.percentile(volume.array, 99.5))), "a.u.")
 
 
-def real_tables(folder: Path | None, output: Path, report: Report) -> list[Table]:
-    """Translate each scan and back, and draw ``output/real-NAME.png``.
+def find_scans(folder: Path | None) -> list[Path]:
+    """Where each of ``REAL_SCANS`` lies.
 
     Raises:
         ConfigError: no folder, or a scan is not in it.
     """
     if folder is None:
         raise ConfigError("The benchmark on real scans needs their folder: name it with --real-data FOLDER.")
-    missing = [scan.path for scan in REAL_SCANS if not (Path(folder) / scan.path).exists()]
+    paths = [Path(folder) / scan.path for scan in REAL_SCANS]
+    missing = [scan.path for scan, path in zip(REAL_SCANS, paths, strict=True) if not path.exists()]
     if missing:
         raise ConfigError(f"The real scan {missing[0]} is not in the folder given: see docs/real-scans.md.")
+    return paths
+
+
+def real_tables(folder: Path | None, output: Path, report: Report) -> list[Table]:
+    """Translate each scan and back, and draw ``output/real-NAME.png``.
+
+    Raises:
+        ConfigError: see ``find_scans``.
+    """
+    paths = find_scans(folder)
     engines = {"MR": Engine(shipped("ct-to-mr")), "CT": Engine(shipped("mr-to-ct"))}
     rows: list[tuple[Cell, ...]] = []
-    for number, item in enumerate(REAL_SCANS):
+    for number, (item, path) in enumerate(zip(REAL_SCANS, paths, strict=True)):
         report(number, len(REAL_SCANS), "scans")
-        scan = read_volume(Path(folder) / item.path)
+        scan = read_volume(path)
         request = TranslateRequest.model_validate({"target": item.target})
         result, record = translate_volume(request, scan)
         source = "CT" if item.target == "MR" else "MR"

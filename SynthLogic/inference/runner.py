@@ -130,14 +130,14 @@ class Runner:
     def _place(self, stack: np.ndarray, out: np.ndarray) -> tuple[Tensor, Tensor]:
         """Source and sink of all slices: on a GPU, if they fit there, so that one copy each way is enough."""
         source = torch.from_numpy(stack if all(step > 0 for step in stack.strides) else stack.copy())
-        sink = torch.from_numpy(out)
-        if self.device.type != "cuda":
-            return source, sink
-        free = torch.cuda.mem_get_info(self.device)[0]
-        if 2 * stack.nbytes > free // 2:
-            return source, sink
-        on_device = source.contiguous().pin_memory().to(self.device, non_blocking=True)
-        return on_device, torch.empty_like(on_device)
+        placed = None
+        if self.device.type == "cuda" and 4 * stack.nbytes < torch.cuda.mem_get_info(self.device)[0]:
+            placed = self._attempt(self._on_device, source)
+        return placed or (source, torch.from_numpy(out))
+
+    def _on_device(self, source: Tensor) -> tuple[Tensor, Tensor]:
+        there = source.contiguous().pin_memory().to(self.device, non_blocking=True)
+        return there, torch.empty_like(there)
 
     def _whole(self, x: Tensor) -> Tensor:
         """(N, 1, *spatial) to (N, *spatial) float32, padded for the network and cropped again."""
@@ -145,6 +145,9 @@ class Runner:
         padded = pad_at_end(x.to(self.device), self._spatial.divisor).contiguous(memory_format=self._layout)
         with torch.inference_mode():
             y = self._network(padded)
+        if self.device.type == "cuda":
+            # Progress and cancel mean what has been computed, not what is queued.
+            torch.cuda.synchronize(self.device)
         crop = (slice(None), 0, *(slice(0, size) for size in spatial))
         return y[crop].float()
 

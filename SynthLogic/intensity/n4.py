@@ -21,6 +21,7 @@ class N4(BaseStep):
 
     Tustison et al., N4ITK: improved N3 bias correction, IEEE TMI 29, 2010. The field is found on a shrunk
     image inside an Otsu mask; its logarithm is kept on that coarse grid and interpolated linearly.
+    One number of ITK threads gives the same bits again; another one differs by about 1e-6.
     Inside the mask its mean logarithm is set to 0, so the overall brightness stays.
 
     Attributes:

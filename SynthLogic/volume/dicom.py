@@ -131,7 +131,8 @@ def _placed(array: NDArray[Any], stack: Stack) -> tuple[Volume, list[str]]:
     if not stack.is_straight:
         array, corner = straighten(array, stack)
         notes.append(
-            f"The gantry was tilted by {stack.tilt_degrees:.1f} degrees; slices were put in their true place."
+            f"The slices lay shifted against each other (gantry tilted by {stack.tilt_degrees:.1f} degrees);"
+            " they were put in their true place."
         )
     if not stack.is_even:
         array = even_out(array, stack)

@@ -111,7 +111,9 @@ def test_steady_state_signals_obey_their_limits(flip, tr, t1, share):
 
 
 def test_heart_beats():
-    at = [make_subject(5, 0, pathology="normal", phase=p, **SMALL).parameters["volume_ml"] for p in (0.0, 0.35)]
+    at = [
+        make_subject(5, 0, pathology="normal", phase=p, **SMALL).parameters["volume_ml"] for p in (0.0, 0.35)
+    ]
     ejection = 1 - at[1]["lv_cavity"] / at[0]["lv_cavity"]
     assert 0.4 < ejection < 0.75
     assert at[1]["lv_myocardium"] == pytest.approx(at[0]["lv_myocardium"], rel=0.25)
@@ -214,6 +216,6 @@ def test_bad_requests_are_refused(wrong):
 def test_unwritable_folder_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError):
-        write_cohort(tmp_path / "file" / "c", subjects=1, seed=0, shape=(16, 16, 16), spacing=(16.0, 16.0, 16.0))
+        write_cohort(tmp_path / "file" / "c", subjects=1, seed=0, **SMALL)
     with pytest.raises(ConfigError):
         write_cohort(tmp_path, subjects=0, seed=0)

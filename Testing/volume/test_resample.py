@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -190,3 +192,16 @@ def test_a_grid_far_away_holds_background_only(make_volume):
 def test_refuses_an_unknown_order(make_volume):
     with pytest.raises(ValueError, match="order"):
         resample(make_volume(), make_volume().grid, order=3)
+
+
+def test_memory_stays_near_the_result(make_volume):
+    grid = block((60, 200, 210), (0.7, 0.7, 1.0))
+    values = np.random.default_rng(0).integers(-1000, 1000, grid.shape).astype(np.int16)
+    volume = Volume(values, grid.ijk_to_ras)
+    tracemalloc.start()
+    coarse = resample(volume, grid.with_spacing((2, 2, 2)), dtype=np.float32)
+    back = resample(coarse, grid, dtype=np.int16)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert back.grid.is_close(grid)
+    assert peak < 1.6 * values.nbytes
