@@ -113,7 +113,7 @@ def real_tables(folder: Path | None, output: Path, report: Report) -> list[Table
         Column("seen in training, unpaired"),
         Column("cycle error (MAE)", "", 1),
         Column("units"),
-        Column("mutual information", "bit", 2),
+        Column("mutual information", "nat", 2),
         Column("share of the input's entropy", "", 2),
         Column("time", "s", 1),
     )

@@ -14,7 +14,7 @@ from SynthLogic.volume import Volume
 # Between air and fat; couch foam and blankets lie below.
 CT_THRESHOLD = -350.0
 # Share of the Otsu threshold: Otsu alone splits muscle from fat once the field of view is full of body.
-MR_SHARE = 0.4
+MR_SHARE = 0.25
 OPENING_MM = 6.0
 _ANISOTROPIC = 1.5
 
@@ -30,7 +30,7 @@ def body_mask(volume: Volume, modality: str, *, threshold: float | None = None) 
 
     Args:
         volume: CT in HU or MR in any units, any orientation.
-        modality: "CT" (threshold -350 HU) or "MR" (0.4 of the Otsu threshold).
+        modality: "CT" (threshold -350 HU) or "MR" (a quarter of the Otsu threshold).
         threshold: another threshold, in the volume's units.
 
     Raises:

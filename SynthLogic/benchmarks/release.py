@@ -1,0 +1,43 @@
+"""Put measured figures on a bundle's card: ``python -m SynthLogic.benchmarks.release BUNDLE ct-to-mr``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from SynthLogic.benchmarks.cases import DIRECTIONS, TEST_SEED, TEST_SUBJECTS
+from SynthLogic.benchmarks.quality import card_figures
+from SynthLogic.bundles import Bundle, Figure, write_bundle
+from SynthLogic.errors import ConfigError
+from SynthLogic.resources import resource_folder
+
+
+def release(folder: Path, direction: str) -> Bundle:
+    """Measure the bundle in ``folder`` on the unseen subjects and write it again with the figures.
+
+    Raises:
+        ConfigError: ``direction`` is neither "ct-to-mr" nor "mr-to-ct".
+        BundleError: the bundle is not in order.
+    """
+    if direction not in DIRECTIONS:
+        raise ConfigError(f"Direction {direction!r} is unknown: choose from {', '.join(DIRECTIONS)}.")
+    bundle = Bundle.open(folder)
+    units = {"MAE": bundle.card.output.units, "PSNR": "dB"}
+    on = f"{TEST_SUBJECTS} unseen simulated subjects (seed {TEST_SEED}), inside the body, mean"
+    figures = tuple(
+        Figure(name=name if name in ("MAE", "PSNR", "SSIM") else f"Dice {name}", value=round(value, 4),
+               units=units.get(name, ""), on=on)
+        for name, value in card_figures(bundle, direction).items()
+    )  # fmt: skip
+    card = bundle.card.model_copy(update={"figures": figures})
+    licence = (resource_folder() / "licences" / f"{card.licence.spdx}.txt").read_text(encoding="utf-8")
+    weights = load_file(bundle.folder / bundle.card.weights_path)
+    return write_bundle(folder, card, weights, licence=licence, overwrite=True)
+
+
+if __name__ == "__main__":
+    made = release(Path(sys.argv[1]), sys.argv[2])
+    for figure in made.card.figures:
+        print(f"{figure.name:32} {figure.value:10.3f} {figure.units}")
