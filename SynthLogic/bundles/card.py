@@ -175,13 +175,13 @@ class Coverage(_Part):
     """What the network has seen; scans far outside are warned about.
 
     ``field_of_view_mm``: in-plane, smallest and largest. ``value_range``: typical 1st and 99th percentile
-    (CT, HU). ``air_fraction``: share of voxels that are air, smallest and largest.
+    (CT, HU). ``lung_fraction``: lung as a share of lung and tissue in a CT, smallest and largest.
     """
 
     anatomy: Text
     field_of_view_mm: Lengths
     value_range: Range | None = None
-    air_fraction: Fractions | None = None
+    lung_fraction: Fractions | None = None
 
 
 class Precision(_Part):

@@ -96,8 +96,8 @@ def _made_for(card: Card) -> Iterable[str]:
     yield f"Spacing: {spatial.spacing_mm:g} mm; from {low:g} to {high:g} mm it runs without resampling"
     if coverage.value_range is not None:
         yield f"Typical values: {coverage.value_range[0]:g} to {coverage.value_range[1]:g} {card.input.units}"
-    if coverage.air_fraction is not None:
-        yield f"Share of air: {coverage.air_fraction[0]:.0%} to {coverage.air_fraction[1]:.0%}"
+    if coverage.lung_fraction is not None:
+        yield f"Share of lung: {coverage.lung_fraction[0]:.0%} to {coverage.lung_fraction[1]:.0%}"
     for name, measured in (
         ("bf16", card.precision.bf16_mean_difference),
         ("fp16", card.precision.fp16_mean_difference),

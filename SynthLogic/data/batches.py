@@ -1,8 +1,9 @@
 """An endless stream of batches in which every sample is a pure function of (seed, index).
 
 A batch is a dictionary of float32 tensors (N, 1, J, I) in [-1, 1]: ``a_input``, ``a_target``, ``b_input``,
-``b_target``. Inputs are corrupted (see ``corruption``), targets are clean: a source's reference where it has
-one, else the image itself. Generators read inputs; discriminators and losses see targets only.
+``b_target``; with label groups also ``a_labels`` and ``b_labels`` (N, groups, J, I), one-hot, all 0 where a
+volume has no label map. Inputs are corrupted (see ``corruption``), targets are clean: a source's reference
+where it has one, else the image itself. Generators read inputs; discriminators and losses see targets only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from SynthLogic.data.config import DataConfig
 from SynthLogic.data.corruption import corrupt, draw
 from SynthLogic.data.library import Library, Stack
-from SynthLogic.data.patches import blank, cut, draw_placement, draw_stack
+from SynthLogic.data.patches import blank, cut, cut_labels, draw_placement, draw_stack
 from SynthLogic.errors import ConfigError
 
 # Streams of random numbers that never meet: which patches, and the fixed ones of the pictures.
@@ -74,7 +75,7 @@ class Batches(IterableDataset[dict[str, Tensor]]):
     def sample(self, index: int, stream: int = TRAINING) -> dict[str, np.ndarray]:
         """Sample ``index``: four float32 arrays (1, J, I) in [-1, 1]."""
         rng = np.random.default_rng([self.seed, stream, index])
-        sampling = self.config.sampling
+        sampling, groups = self.config.sampling, self.config.label_groups
         if self.config.paired:
             place = int(rng.integers(len(self.pairs)))
             stack_a, stack_b = self.pairs[place]
@@ -93,6 +94,11 @@ class Batches(IterableDataset[dict[str, Tensor]]):
             # A scanner leaves no noise outside its field of view, so that comes last.
             result[f"{letter}_input"] = blank(dirty, placement)[None]
             result[f"{letter}_target"] = blank(target.clip(-1, 1), placement)[None]
+            if groups:
+                outside = next(n for n, group in enumerate(groups, 1) if 0 in group)
+                labels = cut_labels(stack, placement, sampling.patch, outside)
+                one_hot = labels[None] == np.arange(1, len(groups) + 1)[:, None, None]
+                result[f"{letter}_labels"] = one_hot.astype(np.float32)
         return result
 
 

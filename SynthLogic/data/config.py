@@ -24,6 +24,7 @@ class SourceConfig(_Strict):
         root: name of an entry of the configuration's ``roots``.
         glob: files below the root, e.g. ``sub-*/ct.nii.gz``.
         reference: file name beside each file that holds its clean twin on the same grid, or null.
+        labels: file name beside each file that holds its label map on the same grid, or null.
         subjects: "all", "even", "odd", or a range of numbers such as "1-40", counted by the number in
             ``sub-NUMBER``; lets two domains have no subject in common.
         subject: regular expression whose match in the path names the subject, for files that are not in
@@ -38,6 +39,7 @@ class SourceConfig(_Strict):
     root: str
     glob: str
     reference: str | None = None
+    labels: str | None = None
     subjects: str = Field(default="all", pattern=r"^(all|even|odd|\d+-\d+)$")
     subject: str | None = None
     weight: float = Field(default=1.0, gt=0)
@@ -57,7 +59,7 @@ class DomainConfig(_Strict):
         background: value outside the field of view, in units.
         dtype: of translated files.
         value_range: typical 1st and 99th percentile of a scan that fits; null where units say nothing.
-        air_fraction: typical share of air in a scan that fits, from and to.
+        lung_fraction: lung as a share of lung and tissue in a CT that fits, from and to.
         sources: the files.
         corruptions: what is done to inputs, in this order.
     """
@@ -69,7 +71,7 @@ class DomainConfig(_Strict):
     background: float = 0.0
     dtype: Literal["int16", "float32"] = "float32"
     value_range: tuple[float, float] | None = None
-    air_fraction: tuple[float, float] | None = None
+    lung_fraction: tuple[float, float] | None = None
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     corruptions: tuple[Corruption, ...] = ()
 
@@ -124,6 +126,8 @@ class DataConfig(_Strict):
         a: first domain.
         b: second domain.
         paired: draw a and b from the same place of the same subject.
+        label_groups: sets of label values; each is one channel of the label maps in a batch. Label 0 is what
+            lies outside a volume. Empty for batches without label maps.
         held_out: globs (``ROOT:GLOB``) of files that must not be trained on.
         sampling: how patches are drawn.
         workers: loader processes; 0 draws patches in the training process.
@@ -133,9 +137,20 @@ class DataConfig(_Strict):
     a: DomainConfig
     b: DomainConfig
     paired: bool = False
+    label_groups: tuple[tuple[int, ...], ...] = ()
     held_out: tuple[str, ...] = ()
     sampling: SamplingConfig = SamplingConfig()
     workers: int = Field(default=0, ge=0)
+
+    @field_validator("label_groups")
+    @classmethod
+    def _groups_apart(cls, groups: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+        values = [value for group in groups for value in group]
+        if len(values) != len(set(values)) or any(not 0 <= value <= 255 for value in values):
+            raise ValueError("label_groups must name each label once, from 0 to 255")
+        if groups and 0 not in values:
+            raise ValueError("label_groups has no group with label 0, which stands for outside")
+        return groups
 
     @model_validator(mode="after")
     def _roots_known(self) -> DataConfig:

@@ -20,6 +20,7 @@ class SourceFile:
     Attributes:
         path: the image.
         reference: its clean twin, or None.
+        labels: its label map, or None.
         source: index of the source within its domain.
         subject: what to call the subject.
         pair: images with the same value show the same subject on the same grid.
@@ -27,6 +28,7 @@ class SourceFile:
 
     path: Path
     reference: Path | None
+    labels: Path | None
     source: int
     subject: str
     pair: str
@@ -72,12 +74,17 @@ def _of_source(config: DataConfig, source: SourceConfig, index: int) -> list[Sou
     for path in sorted(Path(root).glob(source.glob)):
         if not _selected(path, source):
             continue
+        labels = path.with_name(source.labels) if source.labels and config.label_groups else None
+        if labels is not None and not labels.is_file():
+            raise ConfigError(f"Label map {labels} is missing; make the cohort again or set labels to null.")
         reference = path.with_name(source.reference) if source.reference else None
         if reference is not None and not reference.is_file():
             raise ConfigError(
                 f"Reference {reference} is missing; make the cohort again or set reference to null."
             )
-        files.append(SourceFile(path, reference, index, _subject(path, source), str(path.parent.resolve())))
+        files.append(
+            SourceFile(path, reference, labels, index, _subject(path, source), str(path.parent.resolve()))
+        )
     return files
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from SynthLogic.data.config import DataConfig, DomainConfig, Plane, SamplingConfig
 from SynthLogic.data.files import SourceFile, list_files
 from SynthLogic.errors import ConfigError
-from SynthLogic.volume import read_volume
+from SynthLogic.volume import Volume, read_volume
 
 PLANE_AXIS: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
 
@@ -26,6 +27,7 @@ class Stack:
         source: index of its source.
         pair: equal for images of one subject on one grid.
         slices: per plane the indices of slices that show enough body.
+        labels: (K, J, I) uint8, 1 + index of the voxel's label group, 0 for none; None where unknown.
     """
 
     image: np.ndarray = field(repr=False)
@@ -34,6 +36,7 @@ class Stack:
     source: int
     pair: str
     slices: dict[Plane, np.ndarray] = field(repr=False)
+    labels: np.ndarray | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def load_library(
     for number, file in enumerate(files, 1):
         if progress is not None:
             progress(f"Reading {domain.modality} volume {number} of {len(files)}")
-        stack = load_stack(file, domain, config.sampling)
+        stack = load_stack(file, domain, config)
         if stack.slices:
             stacks.append(stack)
         else:
@@ -85,20 +88,31 @@ def load_library(
     return Library(tuple(stacks), tuple(w / sum(weights) for w in weights), tuple(notes))
 
 
-def load_stack(file: SourceFile, domain: DomainConfig, sampling: SamplingConfig) -> Stack:
-    """Read one volume and its reference."""
+def load_stack(file: SourceFile, domain: DomainConfig, config: DataConfig) -> Stack:
+    """Read one volume, its reference and its label map."""
     volume, _ = read_volume(file.path).volume.canonical()
     image = domain.intensity.forward(volume)[0].astype(np.float16)
     target = image
     if file.reference is not None:
-        clean, _ = read_volume(file.reference).volume.canonical()
-        if not clean.grid.is_close(volume.grid):
-            raise ConfigError(
-                f"Reference {file.reference} is not on the grid of {file.path.name}; make it again."
-            )
+        clean = _beside(file.reference, volume)
         target = domain.intensity.forward(clean)[0].astype(np.float16)
     x, y, z = (float(s) for s in volume.spacing)
-    return Stack(image, target, (x, y, z), file.source, file.pair, drawable(target, (x, y, z), sampling))
+    labels = None
+    if file.labels is not None:
+        table = np.zeros(256, np.uint8)
+        for number, group in enumerate(config.label_groups, 1):
+            table[list(group)] = number
+        labels = table[np.clip(_beside(file.labels, volume).array, 0, 255).astype(np.uint8)]
+    slices = drawable(target, (x, y, z), config.sampling)
+    return Stack(image, target, (x, y, z), file.source, file.pair, slices, labels)
+
+
+def _beside(path: Path, volume: Volume) -> Volume:
+    """What belongs to ``volume``, in the same orientation and on the same grid."""
+    other, _ = read_volume(path).volume.canonical()
+    if not other.grid.is_close(volume.grid):
+        raise ConfigError(f"{path} is not on the grid of its image; make it again.")
+    return other
 
 
 def drawable(

@@ -87,6 +87,38 @@ def cut(stack: Stack, placement: Placement, patch: int) -> tuple[np.ndarray, np.
     if max(ratios) > 1.25:
         sigma = [0.5 * math.sqrt(max(r * r - 1, 0)) for r in ratios]
         slices = ndimage.gaussian_filter(slices, [0, *sigma], mode="nearest", truncate=3)
+    where = _where(shape, pixel, placement, patch)
+    # Padding is 0, so air is moved there and back.
+    moved = functional.grid_sample(torch.from_numpy(slices + 1)[None], where, align_corners=False)
+    patches = moved[0].numpy() - 1
+    return patches[0], patches[-1]
+
+
+def cut_labels(stack: Stack, placement: Placement, patch: int, outside: int) -> np.ndarray:
+    """The label groups of the same patch, nearest neighbour: (patch, patch) uint8, ``outside`` beyond it.
+
+    All 0 where the volume has no label map.
+    """
+    if stack.labels is None:
+        return np.zeros((patch, patch), np.uint8)
+    shape, pixel = _slice_geometry(stack, placement.plane)
+    groups = np.take(stack.labels, placement.index, axis=PLANE_AXIS[placement.plane])
+    moved = functional.grid_sample(
+        torch.from_numpy(groups.astype(np.float32) - outside)[None, None],
+        _where(shape, pixel, placement, patch),
+        mode="nearest",
+        align_corners=False,
+    )
+    result: np.ndarray = (moved[0, 0].numpy() + outside).round().astype(np.uint8)
+    if placement.keep is not None:
+        result[~_mask(placement.keep, patch)] = outside
+    return result
+
+
+def _where(
+    shape: tuple[int, int], pixel: tuple[float, float], placement: Placement, patch: int
+) -> torch.Tensor:
+    """Sampling grid (1, patch, patch, 2) of ``grid_sample`` for a slice of ``shape``."""
     half_patch = patch * placement.spacing / 2
     half_row, half_column = (n * s / 2 for n, s in zip(shape, pixel, strict=True))
     cosine, sine = math.cos(placement.angle) * half_patch, math.sin(placement.angle) * half_patch
@@ -97,11 +129,7 @@ def cut(stack: Stack, placement: Placement, patch: int) -> tuple[np.ndarray, np.
             [mirror * sine / half_row, cosine / half_row, placement.centre[0] / half_row],
         ]
     )
-    where = functional.affine_grid(theta[None], [1, 1, patch, patch], align_corners=False)
-    # Padding is 0, so air is moved there and back.
-    moved = functional.grid_sample(torch.from_numpy(slices + 1)[None], where, align_corners=False)
-    patches = moved[0].numpy() - 1
-    return patches[0], patches[-1]
+    return functional.affine_grid(theta[None], [1, 1, patch, patch], align_corners=False)
 
 
 def blank(image: np.ndarray, placement: Placement) -> np.ndarray:

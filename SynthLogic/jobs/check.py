@@ -186,8 +186,8 @@ def _findings_of_coverage(
         found.append(
             _doubt("field-of-view", f"The scan shows {size} mm in-plane, the bundle covers {covered}")
         )
-    if lung is not None and coverage.air_fraction is not None and guess.modality == "CT":
-        least, most = coverage.air_fraction
+    if lung is not None and coverage.lung_fraction is not None and guess.modality == "CT":
+        least, most = coverage.lung_fraction
         if not least <= lung <= most:
             expected = f"{lung:.0%} of it is lung, where {least:.0%} to {most:.0%} are expected"
             found.append(_doubt("anatomy", f"The scan does not look like {coverage.anatomy}: {expected}"))

@@ -298,11 +298,13 @@ def _translate(
         raise InputError(
             "The input is not the scan of the record (its content hash differs); name that scan."
         )
+    start = time.perf_counter()
     job = _checked(scan, request, chosen, why, monitor)
+    check_s = time.perf_counter() - start
     item = np.dtype(job.bundle.card.output.dtype).itemsize + (4 if request.disagreement else 0)
     check_space(output, math.prod(scan.volume.shape) * item)
     result, record = _run(job, progress, cancel)
-    timings = {"read": round(read_s, 4), **record.timings}
+    timings = {"read": round(read_s, 4), "check": round(check_s, 4), **record.timings}
     with staging(output) as folder:
         start = time.perf_counter()
         record = _write(record, result, output, folder, timings, monitor, start)

@@ -6,6 +6,10 @@ Two generators G: a -> b and F: b -> a, two PatchGAN discriminators, and
               + lambda_cycle [ |F(G(x_a)) - y_a|_1 + |G(F(x_b)) - y_b|_1 ]
               + lambda_identity [ |G(x_b) - y_b|_1 + |F(x_a) - y_a|_1 ]
 
+With ``data.label_groups`` the discriminators also see the tissue labels of the subject that an image shows,
+real or generated, as paper 1 shows them its masks. That settles which tissue is which without a single pair;
+the generators see images alone. Where a volume has no labels its channels are 0.
+
 x are inputs as a scanner gives them, y their clean targets (see ``SynthLogic.data.batches``); with clean
 inputs x = y and this is the published loss. Discriminators see y and generated images alone.
 """
@@ -61,7 +65,10 @@ class CycleGan(Method):
                 f"Discriminators of {layers} layers need patches of {3 * 2**layers} pixels at least; enlarge "
                 "data.sampling.patch or lower discriminator.layers."
             )
-        self.discriminators = nn.ModuleDict({d: patch_discriminator(config) for d in ("a", "b")})
+        channels = 1 + len(config.data.label_groups)
+        self.discriminators = nn.ModuleDict(
+            {d: patch_discriminator(config, in_channels=channels) for d in ("a", "b")}
+        )
         self.pools = {d: ImagePool(config.pool_size, config.seed + n) for n, d in enumerate(("a", "b"))}
 
     @classmethod
@@ -80,7 +87,9 @@ class CycleGan(Method):
 
         self.discriminators.requires_grad_(False)
         fakes = {"b": to_b(batch["a_input"]), "a": to_a(batch["b_input"])}
-        adversarial = self.adversarial(fakes)
+        # A fake shows the subject that it was made from.
+        shown = {d: _with_labels(fakes[d], batch, "a" if d == "b" else "b") for d in ("a", "b")}
+        adversarial = self.adversarial(shown)
         back = {"a": to_a(fakes["b"]), "b": to_b(fakes["a"])}
         cycle = torch.stack([cycle_loss(batch[f"{d}_target"], back[d]) for d in ("a", "b")]).sum()
         losses = {"adversarial": adversarial, "cycle": cycle}
@@ -96,7 +105,10 @@ class CycleGan(Method):
 
         self.discriminators.requires_grad_(True)
         losses["discriminators"] = torch.stack(
-            [self.judge(d, batch[f"{d}_target"], fakes[d].detach()) for d in ("a", "b")]
+            [
+                self.judge(d, _with_labels(batch[f"{d}_target"], batch, d), shown[d].detach())
+                for d in ("a", "b")
+            ]
         ).sum()
         discriminators.zero_grad()
         self.manual_backward(losses["discriminators"])
@@ -121,3 +133,9 @@ class CycleGan(Method):
         """The pools."""
         for domain, pool in self.pools.items():
             pool.restore(state[domain])
+
+
+def _with_labels(image: Tensor, batch: dict[str, Tensor], subject: str) -> Tensor:
+    """Image (N, 1, *spatial) with the label channels of the subject it shows, where the batch has any."""
+    labels = batch.get(f"{subject}_labels")
+    return image if labels is None else torch.cat([image, labels.to(image.dtype)], dim=1)

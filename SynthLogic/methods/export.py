@@ -105,7 +105,7 @@ def _card(
             spatial=Spatial(
                 spatial_dims=2,
                 planes=_planes(sampling),
-                spacing_mm=math.sqrt(low * high),
+                spacing_mm=round(math.sqrt(low * high), 1),
                 spacing_range_mm=(low, high),
                 divisor=divisor,
             ),
@@ -113,7 +113,7 @@ def _card(
                 anatomy=config.coverage.anatomy,
                 field_of_view_mm=config.coverage.field_of_view_mm,
                 value_range=source.value_range,
-                air_fraction=source.air_fraction,
+                lung_fraction=source.lung_fraction,
             ),
             precision=Precision(
                 bf16_mean_difference=bf16_difference * half_range, tolerance=_TOLERANCE * 2 * half_range

@@ -16,6 +16,9 @@ def _conv(spatial_dims: int, *arguments: int, **options: object) -> nn.Module:
     return layer(*arguments, **options)  # type: ignore[arg-type]
 
 
+_WEIGHTED = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
 class ResidualBlock(nn.Module):
     """Two 3-convolutions with instance normalisation, added to their input (Johnson 2016)."""
 
@@ -109,7 +112,8 @@ class ResnetGenerator(nn.Module):
 
 def _initialise(module: nn.Module) -> None:
     """Normal(0, 0.02) weights, zero biases (Zhu 2017, section 7.2)."""
-    if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+    # On the meta device, where only shapes matter, drawing would import torch's compiler (seconds).
+    if isinstance(module, _WEIGHTED) and not module.weight.is_meta:
         torch.nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
             torch.nn.init.zeros_(module.bias)

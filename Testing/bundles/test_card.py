@@ -99,7 +99,7 @@ def test_json_round_trip_gives_the_same_card_and_the_same_bytes(card: Card) -> N
         ({"spatial__tile": [6, 8]}, "spatial"),
         ({"spatial__spatial_dims": 3}, "spatial"),
         ({"coverage__field_of_view_mm": [500, 100]}, "coverage.field_of_view_mm"),
-        ({"coverage__air_fraction": [0.5, 1.5]}, "coverage.air_fraction.1"),
+        ({"coverage__lung_fraction": [0.5, 1.5]}, "coverage.lung_fraction.1"),
         ({"precision__tolerance": float("nan")}, "precision.tolerance"),
         ({"training__recipe": {"a": float("inf")}}, "training.recipe"),
         ({"licence": {"spdx": "Apache-2.0", "restricted": True}}, "licence"),

@@ -32,7 +32,7 @@ REAL = {
         "mr_heart_3d_seg3d/mr_heart_1p25x1p25x2p5.nii.gz",
     ],
 }
-THORAX = {"field_of_view_mm": (150.0, 500.0), "air_fraction": (0.05, 0.85)}
+THORAX = {"field_of_view_mm": (150.0, 500.0), "lung_fraction": (0.05, 0.85)}
 real_data = pytest.mark.skipif(not DATA.is_dir(), reason="the reference images are not on this computer")
 
 
@@ -157,7 +157,7 @@ def test_scans_of_the_simulator_are_what_they_are(tiny):
     subject = make_subject(5, shape=(32, 72, 88), spacing=(4.0, 4.0, 4.0))
     spatial = {"spacing_range_mm": (0.5, 4.5)}
     for modality, volume in (("CT", subject.ct), ("MR", subject.mr)):
-        coverage = {**THORAX, "air_fraction": THORAX["air_fraction"] if modality == "CT" else None}
+        coverage = {**THORAX, "lung_fraction": THORAX["lung_fraction"] if modality == "CT" else None}
         card = tiny.card(modality, "MR" if modality == "CT" else "CT", coverage=coverage, spatial=spatial)
         report = check_scan(scan_of(volume.array, volume.ijk_to_ras), card)
         assert report.modality == modality

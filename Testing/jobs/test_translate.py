@@ -73,7 +73,7 @@ def test_writes_image_and_record_and_leaves_the_input_alone(ct, place, bundle):
     assert bytes_of(output) == record.output.file_sha256
     assert record.input.content_hash == source.content_hash
     assert read_record(record_path(output)) == record
-    assert {"read", "geometry", "intensity", "forward", "restore", "write"} == set(record.timings)
+    assert {"read", "check", "geometry", "intensity", "forward", "restore", "write"} == set(record.timings)
     assert "not for diagnosis" in record.notice
 
 

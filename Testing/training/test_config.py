@@ -29,6 +29,20 @@ def test_the_thorax_recipe_trains_on_no_subject_in_both_domains_and_mostly_on_ph
         assert all(not s.required for s in domain.sources if s.root == "real")
 
 
+@pytest.mark.parametrize("name", ["ct-to-mr", "mr-to-ct"])
+def test_the_yardstick_differs_from_the_thorax_recipe_in_the_pairs_alone(name: str) -> None:
+    unpaired = load_config(RECIPES[0].parent / "thorax.yaml")
+    paired = load_config(RECIPES[0].parent / f"thorax-supervised-{name}.yaml")
+    for key in ("network", "optimiser", "batch", "precision", "ema_decay"):
+        assert getattr(paired, key) == getattr(unpaired, key), key
+    assert paired.data.sampling == unpaired.data.sampling
+    for one, other in ((paired.data.a, unpaired.data.a), (paired.data.b, unpaired.data.b)):
+        for key in ("intensity", "output_intensity", "background", "corruptions"):
+            assert getattr(one, key) == getattr(other, key), key
+        assert {s.root for s in one.sources} == {"cohort"}
+        assert one.sources[0].subjects == "all"
+
+
 def change(plain: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     *parents, key = path.split(".")
     place: Any = plain

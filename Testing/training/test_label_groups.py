@@ -1,0 +1,110 @@
+"""Label maps beside the patches, and discriminators that see them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from SynthLogic.data import Batches, load_library
+from SynthLogic.data.library import Stack
+from SynthLogic.data.patches import Keep, Placement, cut, cut_labels
+from SynthLogic.errors import ConfigError
+from SynthLogic.methods import TrainConfig, parse_config
+from SynthLogic.methods.cyclegan import CycleGan
+from SynthLogic.volume import Volume, read_volume, write_volume
+
+GROUPS = [[0], [1], [2, 3]]
+
+
+@pytest.fixture
+def labelled(config: TrainConfig, cohort: Path) -> TrainConfig:
+    """The toy configuration with label maps: 1 body, 2 lung, 3 heart, read off the clean CT."""
+    for folder in cohort.iterdir():
+        clean = read_volume(folder / "ct_reference.nii.gz").volume
+        labels = np.digitize(clean.array, (-900, -500, 100)).astype(np.uint8)
+        values = np.array([0, 2, 1, 3], np.uint8)[labels]
+        write_volume(folder / "labels.nii.gz", Volume(values, clean.ijk_to_ras))
+    content = config.model_dump(mode="json")
+    content["data"]["label_groups"] = GROUPS
+    for domain in ("a", "b"):
+        for source in content["data"][domain]["sources"]:
+            source["labels"] = "labels.nii.gz"
+    return parse_config(content)
+
+
+def test_labels_lie_on_the_image(labelled: TrainConfig) -> None:
+    """Each group's voxels have one value in the clean CT, wherever and however the patch was cut."""
+    data = labelled.data
+    batches = Batches(data, load_library(data, data.a), load_library(data, data.b), size=4, seed=3)
+    for number in range(3):
+        batch = batches.batch(number)
+        labels, target = batch["a_labels"], batch["a_target"]
+        assert labels.shape == (4, 3, *target.shape[2:])
+        assert torch.equal(labels.sum(1), torch.ones_like(labels[:, 0]))
+        body = target[:, 0][labels[:, 1] == 1]
+        air = target[:, 0][labels[:, 0] == 1]
+        assert (body > -0.5).float().mean() > 0.9
+        assert (air < -0.5).float().mean() > 0.9
+
+
+def test_labels_and_image_are_cut_from_the_same_place() -> None:
+    array = np.zeros((6, 30, 30), np.float32)
+    array[:, 8:14, 17:25] = 1
+    stack = Stack(
+        (array * 2 - 1).astype(np.float16),
+        (array * 2 - 1).astype(np.float16),
+        (2.0, 2.0, 2.0),
+        0,
+        "",
+        {"axial": np.arange(6)},
+        labels=(1 + array).astype(np.uint8),
+    )
+    placement = Placement("axial", 3, 1.5, 0.3, (2.0, -3.0), False, None)
+    image, _ = cut(stack, placement, 32)
+    labels = cut_labels(stack, placement, 32, outside=1)
+    inside = labels == 2
+    assert inside.sum() > 50
+    assert image[inside].mean() > 0.6
+    assert image[~inside].mean() < -0.8
+
+
+def test_outside_the_volume_and_the_field_of_view_is_outside() -> None:
+    stack = Stack(
+        *[np.ones((4, 8, 8), np.float16)] * 2, (2.0, 2.0, 2.0), 0, "", {}, np.full((4, 8, 8), 3, np.uint8)
+    )
+    placement = Placement("axial", 1, 2.0, 0.0, (0.0, 0.0), False, None)
+    labels = cut_labels(stack, placement, 16, outside=1)
+    assert np.array_equal(labels == 3, np.pad(np.ones((8, 8), bool), 4))
+    assert (labels[:4] == 1).all()
+    kept = Placement("axial", 1, 2.0, 0.0, (0.0, 0.0), False, Keep("box", (8.0, 8.0), (2.0, 2.0)))
+    assert (cut_labels(stack, kept, 16, outside=1) == 3).sum() == 16
+
+
+def test_a_volume_without_labels_has_none() -> None:
+    stack = Stack(*[np.ones((4, 8, 8), np.float16)] * 2, (2.0, 2.0, 2.0), 0, "", {})
+    placement = Placement("axial", 1, 2.0, 0.0, (0.0, 0.0), False, None)
+    assert not cut_labels(stack, placement, 16, outside=1).any()
+
+
+def test_discriminators_see_labels_and_generators_do_not(labelled: TrainConfig) -> None:
+    method = CycleGan(labelled)
+    first = next(method.discriminators["a"].parameters())
+    assert first.shape[1] == 1 + len(GROUPS)
+    assert next(method.generators["a_to_b"].parameters()).shape[1] == 1
+
+
+@pytest.mark.parametrize("groups", [[[1], [2]], [[0, 1], [1]], [[0], [300]]])
+def test_wrong_groups_are_refused(config: TrainConfig, groups: list[list[int]]) -> None:
+    content = config.model_dump(mode="json")
+    content["data"]["label_groups"] = groups
+    with pytest.raises(ConfigError, match="label_groups"):
+        parse_config(content)
+
+
+def test_missing_label_map_is_said(labelled: TrainConfig) -> None:
+    content = labelled.model_dump(mode="json")
+    content["data"]["a"]["sources"][0]["labels"] = "nowhere.nii.gz"
+    data = parse_config(content).data
+    with pytest.raises(ConfigError, match="nowhere"):
+        load_library(data, data.a)
