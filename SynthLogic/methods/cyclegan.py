@@ -5,10 +5,10 @@ Two generators G: a -> b and F: b -> a, two PatchGAN discriminators, and
     L(G, F) = LSGAN(G, D_b) + LSGAN(F, D_a)
               + lambda_cycle [ |F(G(x_a)) - y_a|_1 + |G(F(x_b)) - y_b|_1 ]
               + lambda_identity [ |G(x_b) - y_b|_1 + |F(x_a) - y_a|_1 ]
+              + lambda_tissue   [ T_b(G(x_a)) + T_a(F(x_b)) ]
 
-With ``data.label_groups`` the discriminators also see the tissue labels of the subject that an image shows,
-real or generated, as paper 1 shows them its masks. That settles which tissue is which without a single pair;
-the generators see images alone. Where a volume has no labels its channels are 0.
+T is the optional loss of ``SynthLogic.losses.tissue`` for volumes that have label maps, which the generators
+never see; it is not part of the published method.
 
 x are inputs as a scanner gives them, y their clean targets (see ``SynthLogic.data.batches``); with clean
 inputs x = y and this is the published loss. Discriminators see y and generated images alone.
@@ -17,7 +17,7 @@ inputs x = y and this is the published loss. Discriminators see y and generated 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.networks.nets import PatchDiscriminator
@@ -25,7 +25,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from SynthLogic.errors import ConfigError
-from SynthLogic.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
+from SynthLogic.losses import (
+    TissueStatistics,
+    cycle_loss,
+    discriminator_loss,
+    generator_loss,
+    identity_loss,
+)
 from SynthLogic.methods.base import Method, Weights
 from SynthLogic.methods.config import Direction, TrainConfig
 from SynthLogic.methods.pool import ImagePool
@@ -36,6 +42,7 @@ class CycleGanWeights(Weights):
 
     lambda_cycle: float = Field(default=10.0, ge=0)
     lambda_identity: float = Field(default=0.0, ge=0)
+    lambda_tissue: float = Field(default=0.0, ge=0)
 
 
 def patch_discriminator(
@@ -65,10 +72,11 @@ class CycleGan(Method):
                 f"Discriminators of {layers} layers need patches of {3 * 2**layers} pixels at least; enlarge "
                 "data.sampling.patch or lower discriminator.layers."
             )
-        channels = 1 + len(config.data.label_groups)
-        self.discriminators = nn.ModuleDict(
-            {d: patch_discriminator(config, in_channels=channels) for d in ("a", "b")}
-        )
+        self.discriminators = nn.ModuleDict({d: patch_discriminator(config) for d in ("a", "b")})
+        groups = len(config.data.label_groups)
+        if self.weights.lambda_tissue and not groups:
+            raise ConfigError("lambda_tissue needs label maps; name data.label_groups or set it to 0.")
+        self.tissues = nn.ModuleDict({d: TissueStatistics(groups) for d in ("a", "b")})
         self.pools = {d: ImagePool(config.pool_size, config.seed + n) for n, d in enumerate(("a", "b"))}
 
     @classmethod
@@ -87,9 +95,7 @@ class CycleGan(Method):
 
         self.discriminators.requires_grad_(False)
         fakes = {"b": to_b(batch["a_input"]), "a": to_a(batch["b_input"])}
-        # A fake shows the subject that it was made from.
-        shown = {d: _with_labels(fakes[d], batch, "a" if d == "b" else "b") for d in ("a", "b")}
-        adversarial = self.adversarial(shown)
+        adversarial = self.adversarial(fakes)
         back = {"a": to_a(fakes["b"]), "b": to_b(fakes["a"])}
         cycle = torch.stack([cycle_loss(batch[f"{d}_target"], back[d]) for d in ("a", "b")]).sum()
         losses = {"adversarial": adversarial, "cycle": cycle}
@@ -99,16 +105,16 @@ class CycleGan(Method):
             identity = [identity_loss(batch[f"{d}_target"], same[d]) for d in ("a", "b")]
             losses["identity"] = torch.stack(identity).sum()
             total = total + self.weights.lambda_identity * losses["identity"]
+        if self.weights.lambda_tissue:
+            losses["tissue"] = self.tissue(batch, fakes)
+            total = total + self.weights.lambda_tissue * losses["tissue"]
         generators.zero_grad()
         self.manual_backward(total)
         generators.step()
 
         self.discriminators.requires_grad_(True)
         losses["discriminators"] = torch.stack(
-            [
-                self.judge(d, _with_labels(batch[f"{d}_target"], batch, d), shown[d].detach())
-                for d in ("a", "b")
-            ]
+            [self.judge(d, batch[f"{d}_target"], fakes[d].detach()) for d in ("a", "b")]
         ).sum()
         discriminators.zero_grad()
         self.manual_backward(losses["discriminators"])
@@ -118,6 +124,14 @@ class CycleGan(Method):
     def adversarial(self, fakes: dict[str, Tensor]) -> Tensor:
         """Generators' adversarial loss, both directions."""
         return torch.stack([generator_loss(self.discriminators[d](fakes[d])[-1]) for d in ("a", "b")]).sum()
+
+    def tissue(self, batch: dict[str, Tensor], fakes: dict[str, Tensor]) -> Tensor:
+        """Tissue loss of both fakes; a fake has the labels of the subject that it was made from."""
+        for domain in ("a", "b"):
+            statistics = cast(TissueStatistics, self.tissues[domain])
+            statistics.update(batch[f"{domain}_target"], batch[f"{domain}_labels"])
+        found = [self.tissues[d](fakes[d], batch[f"{o}_labels"]) for d, o in (("a", "b"), ("b", "a"))]
+        return torch.stack(found).sum()
 
     def judge(self, domain: str, real: Tensor, fake: Tensor) -> Tensor:
         """One discriminator's loss; one pass for both halves: instance normalisation keeps images apart."""
@@ -133,9 +147,3 @@ class CycleGan(Method):
         """The pools."""
         for domain, pool in self.pools.items():
             pool.restore(state[domain])
-
-
-def _with_labels(image: Tensor, batch: dict[str, Tensor], subject: str) -> Tensor:
-    """Image (N, 1, *spatial) with the label channels of the subject it shows, where the batch has any."""
-    labels = batch.get(f"{subject}_labels")
-    return image if labels is None else torch.cat([image, labels.to(image.dtype)], dim=1)

@@ -1,4 +1,4 @@
-"""Label maps beside the patches, and discriminators that see them."""
+"""Label maps beside the patches, and the loss that uses them."""
 
 from pathlib import Path
 
@@ -87,11 +87,28 @@ def test_a_volume_without_labels_has_none() -> None:
     assert not cut_labels(stack, placement, 16, outside=1).any()
 
 
-def test_discriminators_see_labels_and_generators_do_not(labelled: TrainConfig) -> None:
+def test_generators_and_discriminators_see_images_alone(labelled: TrainConfig) -> None:
     method = CycleGan(labelled)
-    first = next(method.discriminators["a"].parameters())
-    assert first.shape[1] == 1 + len(GROUPS)
-    assert next(method.generators["a_to_b"].parameters()).shape[1] == 1
+    for networks in (method.generators, method.discriminators):
+        assert all(next(network.parameters()).shape[1] == 1 for network in networks.values())
+
+
+def test_tissue_loss_needs_labels(config: TrainConfig) -> None:
+    with pytest.raises(ConfigError, match="lambda_tissue"):
+        CycleGan(config.model_copy(update={"losses": {"lambda_tissue": 1.0}}))
+
+
+def test_tissue_loss_of_a_step_takes_the_labels_of_the_subject_shown(labelled: TrainConfig) -> None:
+    data = labelled.data
+    batch = Batches(data, load_library(data, data.a), load_library(data, data.b), size=2, seed=1).batch(0)
+    method = CycleGan(labelled.model_copy(update={"losses": {"lambda_tissue": 1.0}}))
+    fakes = {"a": batch["b_input"], "b": batch["a_input"]}
+    method.tissue(batch, fakes)
+    expected = 0.0
+    for domain, other in (("a", "b"), ("b", "a")):
+        expected += float(method.tissues[domain](fakes[domain], batch[f"{other}_labels"]))
+    again = CycleGan(labelled.model_copy(update={"losses": {"lambda_tissue": 1.0}}))
+    assert float(again.tissue(batch, fakes)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("groups", [[[1], [2]], [[0, 1], [1]], [[0], [300]]])

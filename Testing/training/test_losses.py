@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from SynthLogic.losses import cycle_loss, discriminator_loss, generator_loss, identity_loss
+from SynthLogic.losses import (
+    TissueStatistics,
+    cycle_loss,
+    discriminator_loss,
+    generator_loss,
+    identity_loss,
+)
 
 SHAPES = [(2, 1, 5, 6), (2, 1, 3, 4, 5)]
 
@@ -28,3 +34,58 @@ def test_gradient_moves_the_fake_towards_real() -> None:
     scores = torch.zeros(4, requires_grad=True)
     generator_loss(scores).backward()
     assert (scores.grad < 0).all()
+
+
+def _two_tissues(size: tuple[int, ...]) -> torch.Tensor:
+    labels = torch.zeros(1, 3, *size)
+    labels[:, 0, : size[0] // 2] = 1
+    labels[:, 1, size[0] // 2 :] = 1
+    return labels
+
+
+@pytest.mark.parametrize("size", [(16, 16), (8, 8, 8)])
+def test_tissue_loss_is_the_formula(size: tuple[int, ...]) -> None:
+    random = torch.Generator().manual_seed(0)
+    labels = _two_tissues(size)
+    real, fake = (torch.rand(1, 1, *size, generator=random) for _ in range(2))
+    tissue = TissueStatistics(3)
+    tissue.update(real, labels)
+    expected = 0.0
+    for half in (slice(None, size[0] // 2), slice(size[0] // 2, None)):
+        a, b = fake[0, 0, half].numpy(), real[0, 0, half].numpy()
+        expected += abs(a.mean() - b.mean()) + abs(a.std() - b.std())
+    assert float(tissue(fake, labels)) == pytest.approx(expected / 2, abs=1e-4)
+
+
+def test_tissue_loss_is_zero_for_the_right_tissues_and_not_for_swapped_ones() -> None:
+    labels = _two_tissues((16, 16))
+    real = labels[:, :1] * 0.8 - labels[:, 1:2] * 0.5
+    tissue = TissueStatistics(3)
+    for _ in range(3):
+        tissue.update(real, labels)
+    assert float(tissue(real, labels)) < 1e-5
+    assert float(tissue(real.flip(2), labels)) > 1
+
+
+def test_tissue_loss_is_zero_without_labels_or_experience() -> None:
+    labels, image = _two_tissues((16, 16)), torch.rand(1, 1, 16, 16)
+    tissue = TissueStatistics(3)
+    assert float(tissue(image, labels)) == 0
+    tissue.update(image, labels)
+    assert float(tissue(image, torch.zeros_like(labels))) == 0
+
+
+def test_tissue_loss_has_the_right_gradient() -> None:
+    labels = _two_tissues((8, 8)).double()
+    image = torch.rand(1, 1, 8, 8, dtype=torch.float64, requires_grad=True)
+    tissue = TissueStatistics(3)
+    tissue.update(torch.rand(1, 1, 8, 8), labels)
+    tissue(image, labels).backward()
+    step = 1e-3
+    for at in ((0, 0, 1, 2), (0, 0, 6, 5)):
+        moved = image.detach().clone()
+        moved[at] += step
+        up = float(tissue(moved, labels))
+        moved[at] -= 2 * step
+        numeric = (up - float(tissue(moved, labels))) / (2 * step)
+        assert image.grad[at].item() == pytest.approx(numeric, abs=2e-4)
