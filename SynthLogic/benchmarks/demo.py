@@ -64,9 +64,7 @@ def run_demo(output: Path, progress: Report = lambda done, total, unit: None) ->
             TranslateRequest.model_validate({"target": target}),
             folder / f"{source.lower()}.nii.gz",
             path,
-            progress=lambda p, start=start: progress(
-                start + 35 * p.done // max(p.total, 1), 100, "% of the demo"
-            ),  # type: ignore[misc]
+            progress=_share(progress, start),
             bundle=shipped(direction),
         )
         seconds = time.perf_counter() - began

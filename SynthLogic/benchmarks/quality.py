@@ -109,9 +109,9 @@ def quality_tables(report: Report, subjects: int = TEST_SUBJECTS) -> list[Table]
                 ),
             )
         )
-        lookup, _, paired, unpaired = error
+        pooled, own, paired, unpaired = error
         for other, error_of_other, gate in (
-            ("best look-up table", lookup, LOOKUP_GATE),
+            ("best look-up table", min(pooled, own), LOOKUP_GATE),
             ("supervised", paired, SUPERVISED_GATE),
         ):
             ratio = unpaired / error_of_other

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -102,6 +103,10 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, UsageError):
         text: str = error.format_message()  # type: ignore[attr-defined]
         return EXIT_USAGE, f"{one_line(text)} See --help."
+    if isinstance(error, OSError) and error.filename is not None:
+        # A path that the system refuses, for example one too long or in a folder that may not be entered.
+        place = Path(os.fsdecode(error.filename)).name[:60]
+        return EXIT_USAGE, f"{place!r} cannot be used ({error.strerror}); choose another file or folder."
     name = type(error).__name__
     return (
         EXIT_UNEXPECTED,

@@ -50,13 +50,13 @@ def read_parent_transform(path: Path) -> NDArray[np.float64]:
         rows = [
             [float(n) for n in line.replace(",", " ").split()] for line in text.splitlines() if line.strip()
         ]
-        matrix = np.array(rows, dtype=np.float64)
     except ValueError as error:
         raise InputError(
             f"The parent transform {path} holds something that is not a number; correct it."
         ) from error
-    if matrix.shape != (4, 4):
+    if [len(row) for row in rows] != [4] * 4:
         raise InputError(f"The parent transform {path} is not 4 rows of 4 numbers; correct it.")
+    matrix = np.array(rows, dtype=np.float64)
     affine = np.isfinite(matrix).all() and np.array_equal(matrix[3], (0, 0, 0, 1))
     if not affine or abs(np.linalg.det(matrix[:3, :3])) < 1e-9:
         raise InputError(

@@ -100,7 +100,7 @@ def translate(
     from SynthLogic.jobs import translate as run_translate
 
     request = _request(wanted)
-    _may_replace(output, yes, ask=not json_)
+    _may_replace(output, disagreement, yes, ask=not json_)
 
     def work() -> Record:
         bundle = None if model is None else find(model, consent=accept_licence)
@@ -131,7 +131,7 @@ def rerun(
 ) -> Answer:
     """Make the same voxels again, from a record and the scan it names.
 
-    Exit code 2 says that they are not the same.
+    Exit code 2 says that they are not the same, unless --force expects that.
     """
     from SynthLogic.bundles import find
     from SynthLogic.jobs import Rerun, read_record
@@ -139,7 +139,7 @@ def rerun(
 
     old = read_record(record)
     target = output or record.with_name(f"{record.name.removesuffix(RECORD_ENDING)}.rerun.nii.gz")
-    _may_replace(target, yes, ask=not json_)
+    _may_replace(target, old.request.disagreement, yes, ask=not json_)
 
     def work() -> Rerun:
         bundle = None if model is None else find(model, consent=accept_licence)
@@ -166,12 +166,17 @@ def _request(wanted: dict[str, Any]) -> TranslateRequest:
         raise ConfigError(f"{option} {first['input']!r} is not understood; see --help.") from error
 
 
-def _may_replace(output: Path, yes: bool, ask: bool) -> None:
-    if yes or not output.is_file():
+def _may_replace(output: Path, disagreement: bool, yes: bool, ask: bool) -> None:
+    """Ask before any of the files that will be written replaces another; x.nrrd and x.nii share a record."""
+    from SynthLogic.jobs import disagreement_path, record_path
+
+    files = (output, record_path(output), *([disagreement_path(output)] if disagreement else []))
+    there = None if yes else next((path for path in files if path.is_file()), None)
+    if there is None:
         return
     terminal = sys.stdin.isatty() and sys.stderr.isatty()
-    if not (ask and terminal and typer.confirm(f"{output} exists. Replace it?", err=True)):
-        raise OutputError(f"{output.name} exists already; add --yes to replace it, or choose another name.")
+    if not (ask and terminal and typer.confirm(f"{there} exists. Replace it?", err=True)):
+        raise OutputError(f"{there.name} exists already; add --yes to replace it, or choose another name.")
 
 
 def _to_bar(bar: Any) -> Any:

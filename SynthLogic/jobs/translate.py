@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -213,9 +213,21 @@ class _Job:
 
 
 def _checked(scan: Scan, request: TranslateRequest, bundle: Bundle, why: str, monitor: Monitor) -> _Job:
-    report = monitor.interruptible(lambda: check_scan(scan, bundle.card))
+    if request.disagreement and len(request.planes or ()) < 2:
+        raise InputError(
+            "Disagreement needs at least two planes of a bundle that was trained for them; use --planes."
+        )
+    seen = replace(scan, volume=_in_world(scan, request))
+    report = monitor.interruptible(lambda: check_scan(seen, bundle.card))
     report.raise_if_stopped(request.force)
     return _Job(request, scan, bundle, why, report)
+
+
+def _in_world(scan: Scan, request: TranslateRequest) -> Volume:
+    """The scan as it lies below the request's parent transform, if it has one."""
+    if request.parent_transform is None:
+        return scan.volume
+    return scan.volume.under(np.asarray(request.parent_transform))
 
 
 def _run(
@@ -223,11 +235,8 @@ def _run(
 ) -> tuple[EngineResult, Record]:
     request, scan = job.request, job.scan
     engine = Engine(job.bundle, request.device, request.precision)
-    volume = scan.volume
-    if request.parent_transform is not None:
-        volume = volume.under(np.asarray(request.parent_transform))
     result = engine.run(
-        volume,
+        _in_world(scan, request),
         planes=request.planes,
         seed=request.seed,
         batch=request.batch,
@@ -235,13 +244,7 @@ def _run(
         cancel=cancel,
     )
     place = scan.volume.ijk_to_ras
-    deviation = result.disagreement
-    if not request.disagreement:
-        deviation = None
-    elif deviation is None:
-        raise InputError(
-            "Disagreement needs at least two planes of a bundle that was trained for them; use --planes."
-        )
+    deviation = result.disagreement if request.disagreement else None
     result = EngineResult(
         volume=Volume(result.volume.array, place),
         disagreement=None if deviation is None else Volume(deviation.array, place),

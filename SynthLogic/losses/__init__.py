@@ -3,6 +3,6 @@
 from SynthLogic.losses.cycle import cycle_loss
 from SynthLogic.losses.identity import identity_loss
 from SynthLogic.losses.least_squares import discriminator_loss, generator_loss
-from SynthLogic.losses.tissue import TissueStatistics
+from SynthLogic.losses.tissue import TissueLoss
 
-__all__ = ["TissueStatistics", "cycle_loss", "discriminator_loss", "generator_loss", "identity_loss"]
+__all__ = ["TissueLoss", "cycle_loss", "discriminator_loss", "generator_loss", "identity_loss"]

@@ -1,15 +1,12 @@
-"""Tissue statistics: each tissue of a generated image should look as that tissue does in the other domain.
+"""Tissue loss: each tissue of a generated image should be as bright as that tissue is in the other domain.
 
-For label group g with voxels R_g of an image x,
+    L = mean over labelled voxels v of |x_v - M_g(v)|,
 
-    m_g = mean of x over R_g,    s_g = standard deviation of x over R_g,
-    L = mean over groups present of |m_g - M_g| + |s_g - S_g|,
-
-where M_g and S_g are running means of the same figures over real images of the domain. It needs label maps of
-both domains but no pair: the labels say which tissue is where in the subject that was translated, M_g and S_g
-come from other subjects. A shape and histogram loss in the sense of the lecture's catalogue (Eklund and
-Abramian); it settles which tissue becomes which, where contrast inverts between the modalities and a
-cycle-consistent generator would keep bone bright.
+where g(v) is the label group of v in the subject that was translated and M_g the running mean of that group's
+intensity over real images of the domain x should belong to. It needs label maps of both domains but no pair:
+the labels say which tissue is where, M_g comes from other subjects. One of the shape and segmentation losses
+in the lecture's catalogue (Eklund and Abramian). It settles which tissue becomes which where contrast inverts
+between the modalities, and a cycle-consistent generator would keep bone bright.
 """
 
 from __future__ import annotations
@@ -21,49 +18,39 @@ _FEWEST_VOXELS = 16
 _DECAY = 0.99
 
 
-class TissueStatistics(nn.Module):
-    """Running statistics of one domain and the loss against them.
+class TissueLoss(nn.Module):
+    """Running means of one domain and the loss against them.
 
     Args:
         groups: label groups, the channels of the label maps.
     """
 
     mean: Tensor
-    deviation: Tensor
     seen: Tensor
 
     def __init__(self, groups: int) -> None:
         super().__init__()
-        for name in ("mean", "deviation", "seen"):
-            self.register_buffer(name, torch.zeros(groups))
+        self.register_buffer("mean", torch.zeros(groups))
+        self.register_buffer("seen", torch.zeros(groups))
 
     @torch.no_grad()
     def update(self, image: Tensor, labels: Tensor) -> None:
         """Take in real images (N, 1, *spatial) with one-hot label maps (N, groups, *spatial)."""
-        mean, deviation, present = _moments(image, labels)
-        for one_mean, one_deviation, here in zip(mean, deviation, present, strict=True):
+        x, weight = image.float().flatten(2), labels.float().flatten(2)
+        count = weight.sum(2)
+        means = (x * weight).sum(2) / count.clamp(min=1)
+        for mean, present in zip(means, count >= _FEWEST_VOXELS, strict=True):
             keep = torch.where(self.seen > 0, _DECAY, 0.0)
-            self.mean = torch.where(here, keep * self.mean + (1 - keep) * one_mean, self.mean)
-            self.deviation = torch.where(
-                here, keep * self.deviation + (1 - keep) * one_deviation, self.deviation
-            )
-            self.seen = self.seen + here.float()
+            self.mean = torch.where(present, keep * self.mean + (1 - keep) * mean, self.mean)
+            self.seen = self.seen + present.float()
 
     def forward(self, image: Tensor, labels: Tensor) -> Tensor:
         """Loss of generated images (N, 1, *spatial) with the label maps of the subjects they show; a scalar.
 
-        0 where no group is present, as for volumes without labels, or none was seen in real images yet.
+        Voxels without a label, or of a group not seen in real images yet, do not count; 0 where none is left.
         """
-        mean, deviation, present = _moments(image, labels)
-        present = present & (self.seen > 0)
-        error = (mean - self.mean).abs() + (deviation - self.deviation).abs()
-        return (error * present).sum() / present.sum().clamp(min=1)
-
-
-def _moments(image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and deviation of each group in each image, (N, groups), and where there are voxels enough."""
-    x, weight = image.float().flatten(2), labels.float().flatten(2)
-    count = weight.sum(2)
-    mean = (x * weight).sum(2) / count.clamp(min=1)
-    square = ((x - mean[..., None]).square() * weight).sum(2) / count.clamp(min=1)
-    return mean, (square + 1e-6).sqrt(), count >= _FEWEST_VOXELS
+        weight = labels.float().flatten(2) * (self.seen > 0)[:, None]
+        expected = (weight * self.mean[:, None]).sum(1)
+        known = weight.sum(1)
+        error = (image.float().flatten(2)[:, 0] - expected).abs() * known
+        return error.sum() / known.sum().clamp(min=1)

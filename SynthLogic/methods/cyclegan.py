@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from SynthLogic.errors import ConfigError
 from SynthLogic.losses import (
-    TissueStatistics,
+    TissueLoss,
     cycle_loss,
     discriminator_loss,
     generator_loss,
@@ -76,7 +76,7 @@ class CycleGan(Method):
         groups = len(config.data.label_groups)
         if self.weights.lambda_tissue and not groups:
             raise ConfigError("lambda_tissue needs label maps; name data.label_groups or set it to 0.")
-        self.tissues = nn.ModuleDict({d: TissueStatistics(groups) for d in ("a", "b")})
+        self.tissues = nn.ModuleDict({d: TissueLoss(groups) for d in ("a", "b")})
         self.pools = {d: ImagePool(config.pool_size, config.seed + n) for n, d in enumerate(("a", "b"))}
 
     @classmethod
@@ -128,7 +128,7 @@ class CycleGan(Method):
     def tissue(self, batch: dict[str, Tensor], fakes: dict[str, Tensor]) -> Tensor:
         """Tissue loss of both fakes; a fake has the labels of the subject that it was made from."""
         for domain in ("a", "b"):
-            statistics = cast(TissueStatistics, self.tissues[domain])
+            statistics = cast(TissueLoss, self.tissues[domain])
             statistics.update(batch[f"{domain}_target"], batch[f"{domain}_labels"])
         found = [self.tissues[d](fakes[d], batch[f"{o}_labels"]) for d, o in (("a", "b"), ("b", "a"))]
         return torch.stack(found).sum()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
 
-def _norm(channels: int) -> nn.Module:
-    # One group per channel is instance normalisation, and this kernel keeps channels-last.
-    return nn.GroupNorm(channels, channels, affine=False)
+def _norm(kind: str, channels: int) -> nn.Module:
+    if kind == "instance":
+        # One group per channel is instance normalisation, and this kernel keeps channels-last.
+        return nn.GroupNorm(channels, channels, affine=False)
+    return nn.GroupNorm(min(8, channels), channels)
 
 
 def _conv(spatial_dims: int, *arguments: int, **options: object) -> nn.Module:
@@ -20,17 +24,19 @@ _WEIGHTED = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3-convolutions with instance normalisation, added to their input (Johnson 2016)."""
+    """Two normalised 3-convolutions, added to their input (Johnson 2016)."""
 
-    def __init__(self, spatial_dims: int, channels: int, padding_mode: str = "reflect") -> None:
+    def __init__(
+        self, spatial_dims: int, channels: int, padding_mode: str = "reflect", norm: str = "instance"
+    ) -> None:
         super().__init__()
         options = {"kernel_size": 3, "padding": 1, "padding_mode": padding_mode, "bias": False}
         self.body = nn.Sequential(
             _conv(spatial_dims, channels, channels, **options),
-            _norm(channels),
+            _norm(norm, channels),
             nn.ReLU(),
             _conv(spatial_dims, channels, channels, **options),
-            _norm(channels),
+            _norm(norm, channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,6 +60,9 @@ class ResnetGenerator(nn.Module):
         upsampling: "transpose" (fractional strides, as published) or "resize" (nearest neighbour followed
             by a convolution, which cannot draw a checkerboard; Odena 2016).
         padding_mode: of the convolutions that keep the size.
+        norm: "instance" (as published) or "group" (8 groups with weights; Wu and He 2018), which keeps more
+            of the absolute intensity that HU are about.
+        skips: add what was there before each down-sampling to what comes back at that size; not published.
     """
 
     divisor = 4
@@ -67,47 +76,61 @@ class ResnetGenerator(nn.Module):
         blocks: int = 9,
         upsampling: str = "transpose",
         padding_mode: str = "reflect",
+        norm: str = "instance",
+        skips: bool = False,
     ) -> None:
         super().__init__()
         if spatial_dims not in (2, 3):
             raise ValueError(f"spatial_dims is {spatial_dims}; it must be 2 or 3")
         if upsampling not in ("transpose", "resize"):
             raise ValueError(f"upsampling is {upsampling!r}; it must be 'transpose' or 'resize'")
+        if norm not in ("instance", "group"):
+            raise ValueError(f"norm is {norm!r}; it must be 'instance' or 'group'")
         edge = {"kernel_size": 7, "padding": 3, "padding_mode": padding_mode}
-        layers: list[nn.Module] = [
-            _conv(spatial_dims, in_channels, features, **edge),
-            _norm(features),
-            nn.ReLU(),
-        ]
-        width = features
-        for _ in range(2):
-            down = _conv(spatial_dims, width, 2 * width, kernel_size=3, stride=2, padding=1, bias=False)
-            layers += [down, _norm(2 * width), nn.ReLU()]
-            width *= 2
-        layers += [ResidualBlock(spatial_dims, width, padding_mode) for _ in range(blocks)]
-        for _ in range(2):
-            layers += [*self._up(spatial_dims, width, upsampling), _norm(width // 2), nn.ReLU()]
-            width //= 2
-        layers += [_conv(spatial_dims, width, out_channels, **edge), nn.Tanh()]
-        self.layers = nn.Sequential(*layers)
+        down = {"kernel_size": 3, "stride": 2, "padding": 1, "bias": False}
+        self.skips = skips
+        widths = (features, 2 * features, 4 * features)
+
+        def block(*layers: nn.Module, width: int) -> nn.Sequential:
+            return nn.Sequential(*layers, _norm(norm, width), nn.ReLU())
+
+        self.encoder = nn.ModuleList(
+            [block(_conv(spatial_dims, in_channels, features, **edge), width=features)]
+        )
+        for narrow, wide in pairwise(widths):
+            self.encoder.append(block(_conv(spatial_dims, narrow, wide, **down), width=wide))
+        self.trunk = nn.Sequential(
+            *(ResidualBlock(spatial_dims, widths[-1], padding_mode, norm) for _ in range(blocks))
+        )
+        self.decoder = nn.ModuleList(
+            block(*self._up(spatial_dims, wide, narrow, upsampling), width=narrow)
+            for wide, narrow in pairwise(widths[::-1])
+        )
+        self.last = _conv(spatial_dims, features, out_channels, **edge)
         self.apply(_initialise)
 
     @staticmethod
-    def _up(spatial_dims: int, width: int, upsampling: str) -> list[nn.Module]:
+    def _up(spatial_dims: int, wide: int, narrow: int, upsampling: str) -> list[nn.Module]:
         if upsampling == "transpose":
             layer = nn.ConvTranspose2d if spatial_dims == 2 else nn.ConvTranspose3d
-            return [layer(width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=False)]
-        convolution = _conv(spatial_dims, width, width // 2, kernel_size=3, padding=1, bias=False)
+            return [layer(wide, narrow, 3, stride=2, padding=1, output_padding=1, bias=False)]
+        convolution = _conv(spatial_dims, wide, narrow, kernel_size=3, padding=1, bias=False)
         return [nn.Upsample(scale_factor=2, mode="nearest"), convolution]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, *spatial) to (N, out_channels, *spatial), both in [-1, 1]."""
-        *body, last, squash = self.layers
-        for layer in body:
-            x = layer(x)
+        kept = []
+        for encode in self.encoder:
+            x = encode(x)
+            kept.append(x)
+        x = self.trunk(x)
+        for decode, before in zip(self.decoder, kept[-2::-1], strict=True):
+            x = decode(x)
+            if self.skips:
+                x = x + before
         # bf16 has 8 significant bits, 5 HU near the end of a 2500 HU window: the last layers run in fp32.
         with torch.autocast(x.device.type, enabled=False):
-            return squash(last(x.to(last.weight.dtype)))  # type: ignore[arg-type]
+            return torch.tanh(self.last(x.to(self.last.weight.dtype)))  # type: ignore[arg-type]
 
 
 def _initialise(module: nn.Module) -> None:

@@ -27,12 +27,16 @@ MARK = "SIMULATED phantom, not a patient"
 def write_subject(folder: Path, subject: Subject) -> None:
     """Write ``ct``, ``mr``, their ``_reference``, ``labels`` (.nii.gz) and ``subject.json`` into ``folder``.
 
+    A phantom that is there already is replaced; anything else of that name is left alone.
+
     Under a deformation also ``mr_labels.nii.gz`` and ``mr_to_ct_displacement.npy`` (3, K, J, I; x right,
     y anterior, z superior, mm). The folder appears whole or not at all.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or holds something else.
     """
+    if folder.exists() and not _is_phantom(folder):
+        raise OutputError(f"{folder} exists and is not a phantom of this program: choose another folder.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial_folder = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -67,6 +71,13 @@ def write_subject(folder: Path, subject: Subject) -> None:
         shutil.rmtree(partial_folder, ignore_errors=True)
 
 
+def _is_phantom(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / "subject.json").read_text(encoding="utf-8"))["mark"] == MARK)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def write_cohort(
     folder: Path,
     *,
@@ -80,7 +91,7 @@ def write_cohort(
     """Write subjects 1 to ``subjects`` of cohort ``seed`` as ``folder/sub-0001`` and so on.
 
     Args:
-        folder: made if it does not exist; subjects already there are replaced.
+        folder: made if it does not exist; phantoms already there are replaced.
         anatomy: see ``make_subject``, as all further ``options``.
         subjects: how many, 1 or more.
         seed: of the cohort.

@@ -49,6 +49,7 @@ _HEADER_ERRORS = (
     NotImplementedError,
     TypeError,
     OverflowError,
+    EOFError,
 )
 
 
@@ -118,6 +119,10 @@ def read_header(path: Path) -> Slice | str | None:
     Raises:
         InputError: damaged, colour, several frames, or an image without a place in space.
     """
+    if path.stat().st_size == 0:
+        if path.name.startswith("."):
+            return None
+        raise damaged(path)
     try:
         with warnings.catch_warnings():
             # Many scanners write values that pydicom finds irregular; nothing a user could mend.
@@ -125,7 +130,13 @@ def read_header(path: Path) -> Slice | str | None:
             with path.open("rb") as stream:
                 header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_TAGS)
                 left = path.stat().st_size - stream.tell()
-            if "Rows" not in header or str(header.get("Modality", "")) in _NOT_SCANS:
+            kind = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
+            if str(header.get("Modality", "")) in _NOT_SCANS:
+                return "no image"
+            if "Rows" not in header:
+                # A header that ends early must not pass for a file without an image: its slice is missing.
+                if not kind or "Image Storage" in pydicom.uid.UID(str(kind)).name:
+                    raise damaged(path)
                 return "no image"
             _check_kind(header)
             # GDCM makes up the rest of uncompressed voxels that end too early.
@@ -133,7 +144,7 @@ def read_header(path: Path) -> Slice | str | None:
             if not header.file_meta.TransferSyntaxUID.is_compressed and left < bits // 8:
                 raise damaged(path)
             return _slice(path, header)
-    except (InvalidDicomError, EOFError):
+    except InvalidDicomError:
         return None
     except _HEADER_ERRORS:
         raise damaged(path) from None

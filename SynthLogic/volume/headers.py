@@ -1,7 +1,7 @@
 """Checks of a file before ITK reads it: what it holds, and whether all of it is there.
 
 ITK takes a zero spacing for 1 mm, straightens sheared axes, reads NIfTI's NaN as 0 and may pass over a file
-that ends early.
+that ends early or whose packed voxels are damaged.
 Each check raises ``InputError`` with one sentence, and returns notes.
 """
 
@@ -38,11 +38,17 @@ _NRRD_BYTES = {
 _META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "DOUBLE": 8}
 _META_BYTES |= {"LONG": 4, "ULONG": 4, "LONG_LONG": 8, "ULONG_LONG": 8}
 _HEADER_LIMIT = 1 << 20
+_SPACING_TOLERANCE = 0.01
 
 
 def truncated(path: Path) -> InputError:
     """Return the error for a file that ends too early."""
     return InputError(f"{path.name} is truncated: it ends before its last voxel; copy or export it again.")
+
+
+def damaged(path: Path) -> InputError:
+    """Return the error for packed voxels whose checksum is wrong."""
+    return InputError(f"{path.name} is damaged: its voxels cannot be unpacked; copy or export it again.")
 
 
 def unreadable(path: Path, kind: str) -> InputError:
@@ -55,6 +61,11 @@ def not_finite(path: Path) -> InputError:
     return InputError(
         f"{path.name} holds NaN or infinite voxels; replace them (for CT by -1024) and save it again."
     )
+
+
+def sheared(path: Path) -> InputError:
+    """Return the error for axes that are not at right angles."""
+    return InputError(f"{path.name} has sheared axes; resample it onto straight axes (harden its transform).")
 
 
 def many(path: Path, what: str) -> InputError:
@@ -95,6 +106,8 @@ def check_nifti(path: Path) -> list[str]:
         raise many(path, "complex numbers")
     if datatype in _NIFTI_COLOUR:
         raise many(path, "a colour image")
+    if dim[0] >= 5 and dim[5] > 1:
+        raise many(path, "more than one number per voxel")
     if datatype not in _NIFTI_BYTES:
         raise many(path, f"voxels of a type that cannot be read (NIfTI type {datatype})")
     _check_axes(path, list(dim[1 : dim[0] + 1]))
@@ -108,17 +121,23 @@ def check_nifti(path: Path) -> list[str]:
         _check_spacing(path, lengths)
         cosines = (axes[:, :3] / lengths).T @ (axes[:, :3] / lengths)
         if np.abs(cosines - np.eye(3)).max() > SHEAR_TOLERANCE:
+            raise sheared(path)
+        if np.abs(lengths / np.abs(pixdim[1:4]) - 1).max() > _SPACING_TOLERANCE:
+            # ITK takes the voxel size from one and the directions from the other, other programs do not.
             raise InputError(
-                f"{path.name} has sheared axes; resample it onto straight axes (harden its transform)."
+                f"{path.name} says two different voxel sizes (pixdim and sform); correct its header or export"
+                " it again."
             )
     elif qform <= 0:
         notes.append(
             "The file does not say how the image lies in the patient; its axes were taken as they are."
         )
-    count = math.prod(dim[1 : dim[0] + 1])
-    _check_length(path, 0, count * _NIFTI_BYTES[datatype] + int(start), packed)
-    if datatype in _NIFTI_FLOATS:
-        _check_finite(path, int(start), count, np.dtype(order + _NIFTI_FLOATS[datatype]), packed)
+    size = math.prod(dim[1 : dim[0] + 1]) * _NIFTI_BYTES[datatype]
+    floats = np.dtype(order + _NIFTI_FLOATS[datatype]) if datatype in _NIFTI_FLOATS else None
+    if not packed:
+        _check_length(path, 0, size + int(start), packed)
+    if packed or floats is not None:
+        _check_voxels(path, int(start), size, floats, packed)
     return notes
 
 
@@ -182,6 +201,7 @@ def check_meta(path: Path) -> list[str]:
         kind, where = fields["ElementType"].removeprefix("MET_"), fields["ElementDataFile"]
         channels = int(fields.get("ElementNumberOfChannels", "1"))
         spacing = [float(x) for x in fields.get("ElementSpacing", fields.get("ElementSize", "")).split()]
+        packed_size = int(fields.get("CompressedDataSize", "1"))
     except (KeyError, ValueError):
         raise unreadable(path, "MetaImage") from None
     if where.upper() != "LOCAL":
@@ -194,7 +214,7 @@ def check_meta(path: Path) -> list[str]:
     _check_spacing(path, spacing)
     if fields.get("BinaryData", "True").lower() == "true":
         if fields.get("CompressedData", "False").lower() == "true":
-            expected = int(fields.get("CompressedDataSize", "1"))
+            expected = packed_size
         else:
             expected = math.prod(sizes) * _META_BYTES[kind]
         _check_length(path, offset, expected, packed=False)
@@ -250,12 +270,24 @@ def _check_length(path: Path, offset: int, expected: int, packed: bool) -> None:
         raise truncated(path)
 
 
-def _check_finite(path: Path, start: int, count: int, dtype: np.dtype, packed: bool) -> None:
-    """Check floating-point voxels in the file itself."""
-    left = count * dtype.itemsize
-    with gzip.open(path, "rb") if packed else path.open("rb") as stream:
-        stream.seek(start)
-        while left > 0 and (block := stream.read(min(left, 1 << 20))):
-            left -= len(block)
-            if not np.isfinite(np.frombuffer(block, dtype)).all():
-                raise not_finite(path)
+def _check_voxels(path: Path, start: int, size: int, floats: np.dtype | None, packed: bool) -> None:
+    """Read ``size`` bytes of voxels: floats must be finite, and what is packed must match its checksum."""
+    left = size
+    try:
+        with gzip.open(path, "rb") if packed else path.open("rb") as stream:
+            stream.seek(start)
+            while left > 0 and (block := stream.read(min(left, 1 << 20))):
+                left -= len(block)
+                if floats is not None:
+                    values = np.frombuffer(block, floats, len(block) // floats.itemsize)
+                    if not np.isfinite(values).all():
+                        raise not_finite(path)
+            # Only at the end of the stream is the checksum compared.
+            while packed and stream.read(1 << 20):
+                pass
+    except EOFError:
+        raise truncated(path) from None
+    except (zlib.error, gzip.BadGzipFile):
+        raise damaged(path) from None
+    if left > 0:
+        raise truncated(path)

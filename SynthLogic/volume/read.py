@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from SynthLogic.errors import InputError
 from SynthLogic.volume.dicom import read_dicom
-from SynthLogic.volume.headers import check_meta, check_nifti, check_nrrd, many, not_finite
+from SynthLogic.volume.headers import check_meta, check_nifti, check_nrrd, many, not_finite, sheared
 from SynthLogic.volume.itk_image import volume_from_image
 from SynthLogic.volume.scan import Scan, ScanMeta, content_hash
 from SynthLogic.volume.volume import Volume
@@ -94,6 +94,8 @@ def _read_file(path: Path) -> tuple[Volume, ScanMeta]:
             " again."
         ) from None
     volume = volume_from_image(image)
+    if volume.grid.is_sheared:
+        raise sheared(path)
     return volume, ScanMeta("file", name, None, volume.array.dtype.name, tuple(notes))
 
 

@@ -107,6 +107,11 @@ def fail(error):
         (Cancelled("Cancelled; nothing was written."), 130, "Error: Cancelled; nothing was written."),
         (KeyboardInterrupt(), 130, "Error: Cancelled."),
         (
+            PermissionError(13, "Permission denied", "/secret/a.nii"),
+            2,
+            "Error: 'a.nii' cannot be used (Permission denied); choose another file or folder.",
+        ),
+        (
             ZeroDivisionError("a\nb"),
             1,
             "Unexpected failure: ZeroDivisionError: a b. Run again with --debug for details.",

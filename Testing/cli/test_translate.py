@@ -102,6 +102,16 @@ def test_an_output_that_exists_is_kept_unless_yes(call, refused, scans, ct_to_mr
     assert output.read_bytes() != b"precious"
 
 
+def test_the_record_of_another_output_is_kept_unless_yes(call, refused, scans, ct_to_mr, tmp_path):
+    arguments = ["--to", "MR", "--model", ct_to_mr]
+    assert call("translate", scans / "ct.nii.gz", tmp_path / "mr.nii.gz", *arguments).code == 0
+    record = (tmp_path / "mr.record.json").read_bytes()
+    refused(call("translate", scans / "ct.nii.gz", tmp_path / "mr.nrrd", *arguments), "mr.record.json")
+    again = ["rerun", tmp_path / "mr.record.json", "--input", scans / "ct.nii.gz", "--model", ct_to_mr]
+    refused(call(*again, "--output", tmp_path / "mr.mha"), "mr.record.json exists")
+    assert (tmp_path / "mr.record.json").read_bytes() == record
+
+
 def test_parent_transform_turns_the_scan_but_not_the_output(call, scans, ct_to_mr, tmp_path):
     parent = tmp_path / "parent.txt"
     parent.write_text("0 -1 0 5\n1 0 0 0\n0 0 1 -7\n0 0 0 1\n")

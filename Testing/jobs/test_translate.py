@@ -121,11 +121,12 @@ def test_parent_transform_turns_the_scan_but_not_the_output(tiny, bundle):
     parent[:3, :3] = [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
     turned = volume.under(parent)
     request = TO_MR.model_copy(update={"parent_transform": tuple(map(tuple, parent.tolist()))})
-    below, _ = translate_volume(request, scan_of(volume), bundle=bundle)
-    hardened, _ = translate_volume(TO_MR, scan_of(turned), bundle=bundle)
+    below, record = translate_volume(request, scan_of(volume), bundle=bundle)
+    hardened, record_of_hardened = translate_volume(TO_MR, scan_of(turned), bundle=bundle)
     plain, _ = translate_volume(TO_MR, scan_of(volume), bundle=bundle)
     assert np.array_equal(below.volume.array, hardened.volume.array)
     assert below.volume.grid.is_close(volume.grid, 1e-12)
+    assert record.check == record_of_hardened.check
     assert not np.array_equal(below.volume.array, plain.volume.array)
 
 

@@ -196,6 +196,20 @@ def test_cohort_on_disk_equals_the_subject(tmp_path):
     assert not [p for p in (tmp_path / "c").iterdir() if p.name.startswith(".")]
 
 
+def test_only_phantoms_are_replaced(tmp_path):
+    tiny = {"shape": (16, 16, 16), "spacing": (16.0, 16.0, 16.0)}
+    (folder,) = write_cohort(tmp_path, subjects=1, seed=0, **tiny)
+    before = read_volume(folder / "ct.nii.gz").content_hash
+    write_cohort(tmp_path, subjects=1, seed=1, **tiny)
+    assert read_volume(folder / "ct.nii.gz").content_hash != before
+    (folder / "subject.json").write_text('{"name": "somebody"}')
+    (folder / "notes.txt").write_text("keep me")
+    with pytest.raises(OutputError, match="not a phantom"):
+        write_cohort(tmp_path, subjects=1, seed=2, **tiny)
+    assert (folder / "notes.txt").read_text() == "keep me"
+    assert [p.name for p in tmp_path.iterdir()] == ["sub-0001"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -271,6 +271,14 @@ def test_dicom_files_without_images_are_passed_over(tmp_path, write_slice):
     assert "without an image" in scan.meta.notes[0]
 
 
+@pytest.mark.parametrize("kept", [0, 200, 400, 600])
+def test_a_last_slice_cut_within_its_header_is_not_passed_over(tmp_path, write_slice, kept):
+    write_stack(tmp_path, write_slice, [0, 2, 4])
+    path = tmp_path / "slice002.dcm"
+    path.write_bytes(path.read_bytes()[:kept])
+    refused(tmp_path, "slice002.dcm", "damaged")
+
+
 def test_only_reports(tmp_path, write_slice):
     write_slice(tmp_path, 0, seen((0, 0, 0)), (0, 0, 0), Modality="SEG")
     refused(tmp_path, "no DICOM images")

@@ -226,6 +226,18 @@ def test_truncated(tmp_path, ending, kept, compress):
     refused(path, "truncated")
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+@pytest.mark.parametrize("place", [0.5, -6])
+def test_packed_voxels_that_changed(tmp_path, dtype, place):
+    values = np.random.default_rng(0).integers(-1000, 1000, (12, 20, 30)).astype(dtype)
+    path = tmp_path / "scan.nii.gz"
+    sitk.WriteImage(sitk.GetImageFromArray(values), str(path), True)
+    content = bytearray(path.read_bytes())
+    content[place if place < 0 else int(len(content) * place)] ^= 0x40
+    path.write_bytes(content)
+    refused(path, "damaged")
+
+
 def test_a_gzip_of_several_members_is_read(tmp_path, make_volume):
     write_volume(tmp_path / "plain.nii", make_volume())
     raw = (tmp_path / "plain.nii").read_bytes()
@@ -293,6 +305,19 @@ def test_sheared_axes(tmp_path, make_volume):
         with pytest.raises(InputError, match="resample it"):
             write_volume(tmp_path / f"out{ending}", sheared)
     assert os.listdir(tmp_path) == ["scan.nii.gz"]
+    image = sitk.GetImageFromArray(make_volume().array)
+    image.SetDirection((1, 0.2, 0, 0, 1, 0, 0, 0, 1))
+    for ending in (".nrrd", ".mha"):
+        sitk.WriteImage(image, str(tmp_path / f"scan{ending}"))
+        refused(tmp_path / f"scan{ending}", "sheared", "resample")
+
+
+def test_two_voxel_sizes_in_one_nifti(tmp_path, make_volume):
+    write_volume(tmp_path / "scan.nii", make_volume())
+    raw = bytearray((tmp_path / "scan.nii").read_bytes())
+    raw[84:88] = struct.pack("<f", 1.5 * struct.unpack("<f", raw[84:88])[0])
+    (tmp_path / "scan.nii").write_bytes(raw)
+    refused(tmp_path / "scan.nii", "two different voxel sizes")
 
 
 def test_voxels_in_another_file(tmp_path):
