@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import ndimage
 
 from SynthLogic.benchmarks.cases import TEST_SEED, Report, environment, shipped
 from SynthLogic.inference import Engine
-from SynthLogic.phantoms import make_subject
+from SynthLogic.phantoms import Label, make_subject
 from SynthLogic.review.tables import Column, Table
 from SynthLogic.volume import Volume
 
@@ -58,11 +59,18 @@ def _marked(volume: Volume, index: tuple[int, int, int]) -> Volume:
 
 
 def _found(without: np.ndarray, with_marker: np.ndarray) -> np.ndarray:
-    """Centre (k, j, i) of what the marker changed."""
+    """Centre (k, j, i) of the largest change that the marker made, above half of its height."""
     change = np.abs(with_marker.astype(np.float64) - without)
-    change[change < 0.25 * change.max()] = 0
-    grid = np.indices(change.shape)
-    return np.array([(axis * change).sum() for axis in grid]) / change.sum()
+    pieces, _ = ndimage.label(change > 0.5 * change.max())
+    peak = pieces[np.unravel_index(change.argmax(), change.shape)]
+    return np.array(ndimage.center_of_mass(change, pieces, peak))
+
+
+def _clear_place(labels: np.ndarray) -> tuple[int, int, int]:
+    """The voxel (k, j, i) of the lung that is farthest from anything else."""
+    depth = ndimage.distance_transform_edt(np.pad(labels == Label.LUNG, 1))[1:-1, 1:-1, 1:-1]
+    k, j, i = (int(n) for n in np.unravel_index(depth.argmax(), depth.shape))
+    return k, j, i
 
 
 def geometry_tables(report: Report) -> list[Table]:
@@ -78,7 +86,8 @@ def geometry_tables(report: Report) -> list[Table]:
     rows, done = [], 0
     for name, scan in poses.items():
         canonical, _ = scan.canonical()
-        marker = (canonical.shape[0] // 2, canonical.shape[1] // 2 + 3, canonical.shape[2] // 2 + 3)
+        place = Volume(subject.ct_labels.array, scan.ijk_to_ras).canonical()[0]
+        marker = _clear_place(place.array)
         with_marker = _marked(canonical, marker)
         difference, distance, exact = 0.0, 0.0, True
         first: np.ndarray | None = None
