@@ -158,6 +158,7 @@ def test_disagreement_is_written_beside(tiny, ct, place, tmp_path):
 
 def test_installed_bundles_are_found_and_the_choice_is_told(tiny, tmp_path, ct, place, monkeypatch):
     monkeypatch.setenv("CROSSMODALSYNTH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("SynthLogic.bundles.store.shipped_folder", lambda: tmp_path / "none-shipped")
     made = tiny.tiny_bundle(tmp_path / "home" / "bundles" / "tiny-ct-to-mr")
     record = translate(TO_MR.model_copy(update={"model": "tiny-ct-to-mr"}), ct, place / "a.nrrd")
     assert record.bundle.hash == made.hash
@@ -247,7 +248,7 @@ def test_cancel_within_two_seconds_leaves_nothing(tiny, ct, place, bundle, monke
             started.set()
             for _ in range(40):
                 time.sleep(0.1)
-                self.layers[0](x)
+                self.encoder[0](x)
             return forward(self, x)
 
         monkeypatch.setattr(ResnetGenerator, "forward", in_steps)
