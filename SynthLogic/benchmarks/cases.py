@@ -34,20 +34,23 @@ class Case:
     """One subject in one direction; volumes on one grid.
 
     ``reference`` is the simulator's noise-free image in the output's units: HU, or MR scaled to 0..1000 by
-    the percentiles that the training used. ``body`` marks the patient, (K, J, I) boolean.
+    the percentiles that the training used. ``body`` marks the patient, (K, J, I) boolean; ``labels`` are the
+    simulator's tissues, (K, J, I) uint8.
     """
 
     input: Volume
     reference: Volume
     body: np.ndarray
+    labels: np.ndarray
 
 
 def case_of(subject: Subject, direction: str) -> Case:
     """``subject`` as a test of ``direction``, "ct-to-mr" or "mr-to-ct"."""
     if direction == "mr-to-ct":
-        return Case(subject.mr, subject.ct_reference, subject.body)
+        return Case(subject.mr, subject.ct_reference, subject.body, subject.mr_labels.array)
     scaled, _ = Pipeline(steps=[Percentiles(lower=0.5, upper=99.0)]).forward(subject.mr_reference)
-    return Case(subject.ct, subject.mr_reference.with_array((scaled + 1) * np.float32(500)), subject.body)
+    reference = subject.mr_reference.with_array((scaled + 1) * np.float32(500))
+    return Case(subject.ct, reference, subject.body, subject.ct_labels.array)
 
 
 def unseen_subjects(count: int = TEST_SUBJECTS) -> Iterator[Subject]:

@@ -203,7 +203,7 @@ def _network(card: Card) -> dict[str, Any]:
         content = f"$open(@bundle_root + '/{card.weights_path}', 'rb').read()"
         return {"_target_": "SynthLogic.bundles.foreign.OnnxNetwork", "content": content}
     return {
-        "_target_": f"SynthLogic.networks.{REGISTER[card.network.name].__name__}",
+        "_target_": REGISTER[card.network.name],
         **card.network.arguments,
     }
 

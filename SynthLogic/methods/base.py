@@ -64,7 +64,7 @@ class Method(LightningModule):
         self.iteration = 0
         self.elapsed_s = 0.0
         self.sums: dict[str, Tensor] = {}
-        self.summed = 0
+        self.summed: dict[str, int] = {}
 
     @classmethod
     def check_weights(cls, config: TrainConfig) -> Any:
@@ -143,14 +143,23 @@ class Method(LightningModule):
         losses = self.step(batch)
         self._follow()
         self.iteration += 1
-        self.summed += 1
         for name, loss in losses.items():
             self.sums[name] = self.sums[name] + loss if name in self.sums else loss
+            self.summed[name] = self.summed.get(name, 0) + 1
+
+    def descend(self, loss: Tensor, optimiser: Any) -> None:
+        """One step of ``optimiser`` down the gradient of ``loss``, clipped as configured."""
+        optimiser.zero_grad()
+        self.manual_backward(loss)
+        clip = self.config.optimiser.clip_norm
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], clip)
+        optimiser.step()
 
     def take_mean_losses(self) -> dict[str, float]:
         """Mean losses since the last call."""
-        means = {name: float(total) / self.summed for name, total in self.sums.items()}
-        self.sums, self.summed = {}, 0
+        means = {name: float(total) / self.summed[name] for name, total in self.sums.items()}
+        self.sums, self.summed = {}, {}
         return means
 
     def is_finite(self) -> bool:
@@ -172,7 +181,7 @@ class Method(LightningModule):
             "iteration": self.iteration,
             "elapsed_s": self.elapsed_s,
             "sums": dict(self.sums),
-            "summed": self.summed,
+            "summed": dict(self.summed),
             "torch_random": torch.get_rng_state(),
             "method": self.method_state(),
         }
@@ -183,7 +192,7 @@ class Method(LightningModule):
         """Go on from the state of the run."""
         run = checkpoint["run"]
         self.iteration, self.elapsed_s = run["iteration"], run["elapsed_s"]
-        self.sums, self.summed = dict(run["sums"]), run["summed"]
+        self.sums, self.summed = dict(run["sums"]), dict(run["summed"])
         torch.set_rng_state(run["torch_random"].cpu())
         if "cuda_random" in run and torch.cuda.is_available():
             torch.cuda.set_rng_state(run["cuda_random"].cpu())

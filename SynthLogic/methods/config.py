@@ -54,10 +54,11 @@ class DiscriminatorConfig(_Strict):
 
 
 class OptimiserConfig(_Strict):
-    """Adam."""
+    """Adam; ``clip_norm`` is the largest gradient norm of a step, null leaves gradients as they are."""
 
     lr: float = Field(default=2e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
+    clip_norm: float | None = Field(default=None, gt=0)
 
 
 class ScheduleConfig(_Strict):
@@ -157,6 +158,12 @@ class TrainConfig(_Strict):
     coverage: CoverageConfig
     limits: tuple[str, ...] = ()
     licence: LicenceConfig = LicenceConfig()
+
+    @model_validator(mode="after")
+    def _clips_true_gradients(self) -> TrainConfig:
+        if self.precision == "16-mixed" and self.optimiser.clip_norm is not None:
+            raise ValueError("clip_norm cannot clip the scaled gradients of 16-mixed; use bf16-mixed")
+        return self
 
     def with_roots(self, roots: dict[str, str]) -> TrainConfig:
         """The same configuration with other folders.

@@ -44,7 +44,5 @@ class Supervised(Method):
         (direction,) = self.generators
         output = self.generators[direction](batch[f"{direction[0]}_input"])
         image = (output.float() - batch[f"{direction[-1]}_target"]).abs().mean()
-        optimiser.zero_grad()
-        self.manual_backward(self.weights.lambda_image * image)
-        optimiser.step()
+        self.descend(self.weights.lambda_image * image, optimiser)
         return {"image": image.detach()}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from torch import nn
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from SynthLogic.errors import BundleError
-from SynthLogic.networks.resnet_generator import ResnetGenerator
 
-REGISTER: dict[str, Callable[..., nn.Module]] = {"resnet-generator": ResnetGenerator}
+if TYPE_CHECKING:
+    from torch import nn
+
+# Paths, not classes: reading a card needs neither torch nor MONAI.
+REGISTER: dict[str, str] = {
+    "resnet-generator": "SynthLogic.networks.resnet_generator.ResnetGenerator",
+    "segresnet-generator": "SynthLogic.networks.segresnet_generator.SegResNetGenerator",
+}
 
 
 def build_network(name: str, arguments: dict[str, Any]) -> nn.Module:
@@ -24,12 +28,15 @@ def build_network(name: str, arguments: dict[str, Any]) -> nn.Module:
         raise BundleError(
             f"Network {name!r} is unknown; this version knows {known}: update the program or the card."
         )
+    module, _, kind = REGISTER[name].rpartition(".")
+    network = getattr(importlib.import_module(module), kind)
     try:
-        return REGISTER[name](**arguments)
+        built: nn.Module = network(**arguments)
     except (TypeError, ValueError) as error:
         raise BundleError(
             f"Network {name!r} does not accept the card's arguments ({error}); correct the card."
         ) from error
+    return built
 
 
-__all__ = ["REGISTER", "ResnetGenerator", "build_network"]
+__all__ = ["REGISTER", "build_network"]

@@ -17,11 +17,11 @@ SMALL = {"shape": (8, 72, 88), "spacing": (4.0, 4.0, 8.0)}
 
 @pytest.fixture
 def few(monkeypatch):
-    """One small unseen subject instead of ten large ones."""
+    """Two small unseen subjects instead of ten large ones."""
     monkeypatch.setattr(
         quality,
         "unseen_subjects",
-        lambda count: (make_subject(cases.TEST_SEED, n, **SMALL) for n in range(1)),
+        lambda count: (make_subject(cases.TEST_SEED, n, **SMALL) for n in range(2)),
     )
 
 
@@ -66,11 +66,12 @@ def test_quality_prints_all_methods_side_by_side(few, tmp_path):
     tables = benchmarks.run(["quality"], tmp_path)
     assert len(tables) == 3
     for table in tables[:2]:
-        assert len(table.rows) == 4
+        assert len(table.rows) == 5
         errors = [row[1] for row in table.rows]
         assert all(np.isfinite(errors))
         assert errors[1] <= errors[0] * 1.001  # one table per subject is never worse than one for all
-    assert len(tables[2].rows) == 4
+        assert errors[4] < errors[0]  # knowing the tissue beats knowing the voxel
+    assert len(tables[2].rows) == 6
     assert "look-up table" in (tmp_path / "quality.md").read_text(encoding="utf-8")
 
 

@@ -225,7 +225,7 @@ def test_altered_or_foreign_record_is_refused(ct, place, bundle):
 
 @pytest.mark.parametrize("slow", ["read", "check", "forward", "write"])
 def test_cancel_within_two_seconds_leaves_nothing(tiny, ct, place, bundle, monkeypatch, slow):
-    from SynthLogic.networks import ResnetGenerator
+    from SynthLogic.networks.resnet_generator import ResnetGenerator
 
     module = sys.modules["SynthLogic.jobs.translate"]
     started = threading.Event()

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 import torch
 
 from SynthLogic.methods import TrainConfig, parse_config
+from SynthLogic.methods.cyclegan import CycleGan
 
 SIZE, SPACING = 40, 4.0
 
@@ -48,6 +49,20 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(1, 5):
         write_subject(folder / f"sub-{number:04d}", number)
     return folder
+
+
+class Bare(CycleGan):
+    """CycleGAN without a trainer: plain optimisers and backward."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__(config)
+        self.plain = self.configure_optimizers()
+
+    def optimizers(self, use_pl_optimizer: bool = True) -> list[torch.optim.Optimizer]:  # type: ignore[override]
+        return self.plain
+
+    def manual_backward(self, loss: torch.Tensor, *arguments: object, **options: object) -> None:
+        loss.backward()
 
 
 def source(name: str, subjects: str) -> dict[str, Any]:

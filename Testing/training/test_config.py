@@ -132,3 +132,9 @@ def test_schedule_is_constant_then_linear_to_zero() -> None:
     schedule = ScheduleConfig(constant=100, decay=100)
     factors = [schedule.factor(n) for n in (0, 99, 100, 150, 199, 200, 300)]
     assert factors == pytest.approx([1, 1, 1, 0.5, 0.01, 0, 0])
+
+
+def test_clipping_scaled_gradients_is_refused(toy: dict[str, Any]) -> None:
+    toy["precision"], toy["optimiser"] = "16-mixed", {"clip_norm": 1.0}
+    with pytest.raises(ConfigError, match="bf16-mixed"):
+        parse_config(toy)

@@ -14,6 +14,8 @@ from SynthLogic.methods import TrainConfig, parse_config
 from SynthLogic.methods.cyclegan import CycleGan
 from SynthLogic.volume import Volume, read_volume, write_volume
 
+from .conftest import Bare
+
 GROUPS = [[0], [1], [2, 3]]
 
 
@@ -125,3 +127,21 @@ def test_missing_label_map_is_said(labelled: TrainConfig) -> None:
     data = parse_config(content).data
     with pytest.raises(ConfigError, match="nowhere"):
         load_library(data, data.a)
+
+
+def test_tissue_first_teaches_the_generators_by_tissues_alone(labelled: TrainConfig) -> None:
+    data = labelled.data
+    batch = Batches(data, load_library(data, data.a), load_library(data, data.b), size=2, seed=1).batch(0)
+    losses = {"lambda_tissue": 20.0, "tissue_first": 1}
+    method = Bare(labelled.model_copy(update={"losses": losses}))
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+    assert set(method.step(batch)) == {"tissue"}
+    moved = {n.split(".")[0] for n, v in method.state_dict().items() if not torch.equal(v, before[n])}
+    assert moved == {"generators", "tissues"}
+    method.iteration = 1
+    assert {"tissue", "cycle", "adversarial", "discriminators"} < set(method.step(batch))
+
+
+def test_tissue_first_without_tissue_loss_is_refused(config: TrainConfig) -> None:
+    with pytest.raises(ConfigError, match="lambda_tissue"):
+        CycleGan(config.model_copy(update={"losses": {"tissue_first": 3}}))

@@ -10,6 +10,8 @@ from SynthLogic.methods.config import Direction, DiscriminatorConfig
 from SynthLogic.methods.cyclegan import CycleGan, patch_discriminator
 from SynthLogic.methods.pool import ImagePool
 
+from .conftest import Bare
+
 
 @pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70)])
 def test_receptive_field_of_the_discriminator(config: TrainConfig, layers: int, field: int) -> None:
@@ -53,20 +55,6 @@ def test_pool_goes_on_from_its_state() -> None:
         assert torch.equal(one.exchange(fakes), other.exchange(fakes))
 
 
-class Bare(CycleGan):
-    """CycleGAN without a trainer: plain optimisers and backward."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        super().__init__(config)
-        self.plain = self.configure_optimizers()
-
-    def optimizers(self, use_pl_optimizer: bool = True) -> list[torch.optim.Optimizer]:  # type: ignore[override]
-        return self.plain
-
-    def manual_backward(self, loss: torch.Tensor, *arguments: object, **options: object) -> None:
-        loss.backward()
-
-
 @pytest.fixture
 def batch(config: TrainConfig) -> dict[str, torch.Tensor]:
     data = config.data
@@ -98,6 +86,28 @@ def test_losses_are_the_published_ones(config: TrainConfig, batch: dict[str, tor
         (adversarial + 7 * cycle + 2 * identity).item(), rel=1e-4
     )
     assert losses["discriminators"].item() == pytest.approx(judged.item(), rel=1e-3)
+
+
+def test_a_step_is_clipped_to_the_norm_asked_for(config: TrainConfig, batch: dict[str, torch.Tensor]) -> None:
+    def norms(clip: float | None) -> list[float]:
+        optimiser = config.optimiser.model_copy(update={"clip_norm": clip})
+        torch.manual_seed(0)
+        method = Bare(config.model_copy(update={"optimiser": optimiser}))
+        method.step(batch)
+        grads = [[p.grad for g in o.param_groups for p in g["params"]] for o in method.plain]
+        return [float(torch.nn.utils.get_total_norm(g)) for g in grads]
+
+    free = norms(None)
+    assert norms(min(free) / 2) == pytest.approx([min(free) / 2] * 2, rel=1e-3)
+    assert norms(10 * max(free)) == pytest.approx(free)
+
+
+def test_mean_losses_count_each_loss_by_itself(config: TrainConfig) -> None:
+    method = CycleGan(config)
+    method.sums = {"tissue": torch.tensor(6.0), "cycle": torch.tensor(1.0)}
+    method.summed = {"tissue": 3, "cycle": 1}
+    assert method.take_mean_losses() == {"tissue": 2.0, "cycle": 1.0}
+    assert method.take_mean_losses() == {}
 
 
 def test_each_optimiser_moves_its_own_networks(config: TrainConfig, batch: dict[str, torch.Tensor]) -> None:
