@@ -1,7 +1,7 @@
 # Everything a newcomer needs: `make demo`, `make test`. `make install` is shared by both.
 PYTHON ?= python3
 VENV ?= .venv
-# One known-good torch, so that a CPU machine does not pull a newer build with gigabytes of CUDA.
+# One known-good torch; where pip looks for it decides between a CPU build and one with CUDA.
 TORCH ?= torch==2.13.0
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts

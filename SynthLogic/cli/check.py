@@ -59,9 +59,16 @@ def check(
 
 def _bundle(model: str | None, to: Target | None) -> Bundle | None:
     from SynthLogic.bundles import find, pick
+    from SynthLogic.errors import BundleError
 
     if model is not None:
-        return find(model)
+        bundle = find(model)
+        if to is not None and bundle.card.output.modality != to.value:
+            raise BundleError(
+                f"Bundle {bundle.card.name!r} makes {bundle.card.output.modality}, not {to.value}; "
+                "leave out --to or choose another bundle."
+            )
+        return bundle
     return None if to is None else pick(to.source, to.value)[0]
 
 

@@ -6,8 +6,10 @@ from SynthLogic.inference.measure import mean_difference
 from SynthLogic.inference.monitor import CancelCallback, Monitor, Progress, ProgressCallback
 from SynthLogic.inference.planes import STACK_AXIS, acquisition_plane, choose_planes, working_grid
 from SynthLogic.inference.precision import fast_precisions
+from SynthLogic.inference.runner import OUT_OF_MEMORY
 
 __all__ = [
+    "OUT_OF_MEMORY",
     "STACK_AXIS",
     "CancelCallback",
     "Engine",

@@ -25,6 +25,8 @@ _CPU_VOXELS = 2 * 256**2
 _GPU_VOXELS = 16 * 256**2
 _LARGEST_BATCH = 64
 _SMALLEST_TILE = 32
+# How a warning begins that says that batch or tile stepped down.
+OUT_OF_MEMORY = "memory ran out"
 # A side shorter than this many divisors leaves the innermost layers too few voxels to reflect.
 _FEWEST_STEPS = 4
 
@@ -210,7 +212,7 @@ class Runner:
 
     def _halve_batch(self, used: int) -> None:
         self.batch = max(1, used // 2)
-        self.warnings.append(f"memory ran out on {self.device}, batch {used} -> {self.batch}")
+        self.warnings.append(f"{OUT_OF_MEMORY} on {self.device}, batch {used} -> {self.batch}")
 
     def _step_down(self, used: int, shape: tuple[int, ...], whole: bool) -> None:
         """Halve the batch, or else the longest side of the tile."""
@@ -233,8 +235,8 @@ class Runner:
         self.tile = tuple(max(half, smallest) if size == longest else size for size in old)
         before = "whole slices" if self.tile is None or whole else "tile " + " x ".join(map(str, old))
         self.warnings.append(
-            f"memory ran out on {self.device}, {before} -> tile {' x '.join(map(str, self.tile))}"
+            f"{OUT_OF_MEMORY} on {self.device}, {before} -> tile {' x '.join(map(str, self.tile))}"
         )
 
 
-__all__ = ["Runner", "default_batch", "guarded", "pad_at_end"]
+__all__ = ["OUT_OF_MEMORY", "Runner", "default_batch", "guarded", "pad_at_end"]

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 _BIN = 20.0
+_PADDING = -1100
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ def guess_modality(values: np.ndarray, tag: str | None = None) -> ModalityGuess:
         values: any sample of the voxels, finite, not constant.
         tag: DICOM's Modality, if known.
     """
+    # Scanners pad what lies outside their field of view with values below any HU.
+    measured = values[values > _PADDING]
+    values = measured if measured.size else values
     low = float(np.percentile(values, 0.5))
     offset = _offset_is_missing(values, low)
     if tag in ("CT", "MR"):

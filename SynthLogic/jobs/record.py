@@ -18,7 +18,7 @@ from SynthLogic.jobs.requests import Document, TranslateRequest
 
 MARK = "Synthetic image. Research use only, not for diagnosis."
 DEVIATION_MARK = "Disagreement of synthetic images. Research use only, not for diagnosis."
-_PACKAGES = ("torch", "numpy", "scipy", "SimpleITK", "pydantic")
+_PACKAGES = ("torch", "monai", "numpy", "scipy", "SimpleITK", "pydantic")
 
 
 class BundleId(Document):

@@ -13,6 +13,7 @@ import numpy as np
 from SynthLogic.bundles import Bundle, find, pick
 from SynthLogic.errors import BundleError, ConfigError, InputError
 from SynthLogic.inference import (
+    OUT_OF_MEMORY,
     CancelCallback,
     Engine,
     EngineResult,
@@ -133,7 +134,7 @@ class Rerun:
     Attributes:
         record: of the new run.
         identical: whether voxels and geometry are those of the old record.
-        differences: device, packages and platform that are not the same as then.
+        differences: device, packages and platform that are not the same as then, and whether memory ran out.
     """
 
     record: Record
@@ -199,8 +200,10 @@ def rerun(
         *((name, version, new.packages.get(name, "none")) for name, version in sorted(old.packages.items())),
         ("platform", old.platform, new.platform),
     )
-    differences = tuple(f"{what}: {was} then, {now} now" for what, was, now in pairs if was != now)
-    return Rerun(new, new.output.content_hash == old.output.content_hash, differences)
+    differences = [f"{what}: {was} then, {now} now" for what, was, now in pairs if was != now]
+    # The first run changed its pieces on the way; this one had them small, or large, from the start.
+    differences += [f"then, {w}" for w in old.warnings if w.startswith(OUT_OF_MEMORY)]
+    return Rerun(new, new.output.content_hash == old.output.content_hash, tuple(differences))
 
 
 @dataclass(frozen=True)
@@ -234,7 +237,9 @@ def _run(
     job: _Job, progress: ProgressCallback | None, cancel: CancelCallback | None
 ) -> tuple[EngineResult, Record]:
     request, scan = job.request, job.scan
-    engine = Engine(job.bundle, request.device, request.precision)
+    # Loading may have to import MONAI first.
+    monitor = Monitor(None, cancel)
+    engine = monitor.interruptible(lambda: Engine(job.bundle, request.device, request.precision))
     result = engine.run(
         _in_world(scan, request),
         planes=request.planes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from SynthLogic.errors import InputError
-from SynthLogic.volume.dicom_slice import Slice, read_header
+from SynthLogic.volume.dicom_slice import Slice, damaged, read_header
 from SynthLogic.volume.dicom_stack import Stack, arrange, even_out, straighten
 from SynthLogic.volume.lps import matrix_from_lps_matrix
 from SynthLogic.volume.scan import ScanMeta
@@ -48,14 +49,23 @@ def read_dicom(folder: Path) -> tuple[Volume, ScanMeta]:
 
 
 def _slices(folder: Path) -> tuple[list[Slice], list[str]]:
-    found = [read_header(p) for p in sorted(folder.iterdir()) if p.is_file()]
-    slices = [f for f in found if isinstance(f, Slice)]
+    found = {p: read_header(p) for p in sorted(folder.iterdir()) if p.is_file()}
+    slices = [f for f in found.values() if isinstance(f, Slice)]
     if not slices:
         raise InputError(
             f"The folder {folder.name} holds no DICOM images; give the folder with the slices of one series."
         )
-    others = sum(isinstance(f, str) for f in found)
+    # What is named like the slices but is no DICOM file was one, and its slice is missing.
+    names = {_without_digits(one.path) for one in slices}
+    for path, one in found.items():
+        if one is None and _without_digits(path) in names:
+            raise damaged(path)
+    others = sum(isinstance(f, str) for f in found.values())
     return slices, [f"{others} DICOM file(s) without an image were passed over."] if others else []
+
+
+def _without_digits(path: Path) -> str:
+    return re.sub(r"\d+", "", path.name)
 
 
 def _check_one_series(slices: Sequence[Slice]) -> None:

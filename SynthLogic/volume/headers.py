@@ -38,6 +38,7 @@ _NRRD_BYTES = {
 _META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "DOUBLE": 8}
 _META_BYTES |= {"LONG": 4, "ULONG": 4, "LONG_LONG": 8, "ULONG_LONG": 8}
 _HEADER_LIMIT = 1 << 20
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _SPACING_TOLERANCE = 0.01
 
 
@@ -135,7 +136,7 @@ def check_nifti(path: Path) -> list[str]:
     size = math.prod(dim[1 : dim[0] + 1]) * _NIFTI_BYTES[datatype]
     floats = np.dtype(order + _NIFTI_FLOATS[datatype]) if datatype in _NIFTI_FLOATS else None
     if not packed:
-        _check_length(path, 0, size + int(start), packed)
+        _check_length(path, 0, size + int(start))
     if packed or floats is not None:
         _check_voxels(path, int(start), size, floats, packed)
     return notes
@@ -180,7 +181,8 @@ def check_nrrd(path: Path) -> list[str]:
         "byte skip",
         "byteskip",
     }:
-        _check_length(path, offset, math.prod(sizes) * _NRRD_BYTES[kind], encoding != "raw")
+        check = _check_length if encoding == "raw" else _check_packed
+        check(path, offset, math.prod(sizes) * _NRRD_BYTES[kind])
     if "space" not in fields:
         return ["The file does not say how the image lies in the patient; its axes were taken as they are."]
     return []
@@ -201,7 +203,6 @@ def check_meta(path: Path) -> list[str]:
         kind, where = fields["ElementType"].removeprefix("MET_"), fields["ElementDataFile"]
         channels = int(fields.get("ElementNumberOfChannels", "1"))
         spacing = [float(x) for x in fields.get("ElementSpacing", fields.get("ElementSize", "")).split()]
-        packed_size = int(fields.get("CompressedDataSize", "1"))
     except (KeyError, ValueError):
         raise unreadable(path, "MetaImage") from None
     if where.upper() != "LOCAL":
@@ -213,11 +214,11 @@ def check_meta(path: Path) -> list[str]:
     _check_axes(path, sizes)
     _check_spacing(path, spacing)
     if fields.get("BinaryData", "True").lower() == "true":
+        expected = math.prod(sizes) * _META_BYTES[kind]
         if fields.get("CompressedData", "False").lower() == "true":
-            expected = packed_size
+            _check_packed(path, offset, expected)
         else:
-            expected = math.prod(sizes) * _META_BYTES[kind]
-        _check_length(path, offset, expected, packed=False)
+            _check_length(path, offset, expected)
     return []
 
 
@@ -246,27 +247,33 @@ def _check_spacing(path: Path, spacing: Iterable[float]) -> None:
         )
 
 
-def _check_length(path: Path, offset: int, expected: int, packed: bool) -> None:
-    """Check that ``expected`` bytes follow after ``offset``, unpacking only where nothing cheaper tells."""
-    length = path.stat().st_size
-    if not packed:
-        if length - offset < expected:
-            raise truncated(path)
-        return
-    with path.open("rb") as stream:
-        # A gzip stream ends with its unpacked length modulo 2^32; a cut one ends with anything else.
-        stream.seek(max(offset, length - 4))
-        if stream.read(4) == struct.pack("<I", expected % (1 << 32)):
-            return
-        stream.seek(offset)
-        found = 0
-        try:
-            with gzip.GzipFile(fileobj=stream) as unpacked:
-                while found < expected and (block := unpacked.read(1 << 20)):
-                    found += len(block)
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise truncated(path) from None
-    if found < expected:
+def _check_length(path: Path, offset: int, expected: int) -> None:
+    """Check that ``expected`` bytes follow after ``offset``."""
+    if path.stat().st_size - offset < expected:
+        raise truncated(path)
+
+
+def _check_packed(path: Path, offset: int, expected: int) -> None:
+    """Unpack what follows after ``offset``, gzip or zlib, to its checksum; it must hold ``expected`` bytes.
+
+    ITK passes over packed voxels that are damaged.
+    """
+    found, whole = 0, False
+    try:
+        with path.open("rb") as stream:
+            stream.seek(offset)
+            unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
+            while block := unpacker.unconsumed_tail or stream.read(1 << 20):
+                found += len(unpacker.decompress(block, 1 << 22))
+                if whole := unpacker.eof:
+                    if found >= expected or not unpacker.unused_data:
+                        break
+                    # Some programs write several gzip members, one after the other.
+                    stream.seek(-len(unpacker.unused_data), 1)
+                    unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
+    except zlib.error:
+        raise damaged(path) from None
+    if not whole or found < expected:
         raise truncated(path)
 
 

@@ -1,6 +1,7 @@
 """check, phantom, train, benchmark and demo."""
 
 import json
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -32,6 +33,18 @@ def test_check_without_a_target_asks_an_installed_bundle(call, ct_array, bundle_
     write_volume(tmp_path / "ct.nii.gz", Volume(ct_array, np.diag([-6.0, -6, 5, 1])))
     document = call("check", tmp_path / "ct.nii.gz", "--json").document
     assert (document["bundle"], document["coverage"]) == ("tiny-ct-to-mr", "covered")
+
+
+def test_check_refuses_a_bundle_that_makes_something_else(call, refused, ct_array, bundle_folders, tmp_path):
+    write_volume(tmp_path / "ct.nii.gz", Volume(ct_array, np.diag([-6.0, -6, 5, 1])))
+    folder = bundle_folders / "CT-MR"
+    refused(call("check", tmp_path / "ct.nii.gz", "--to", "CT", "--model", folder), "makes MR, not CT")
+
+
+def test_the_command_line_is_a_module_too():
+    done = subprocess.run([sys.executable, "-m", "SynthLogic.cli", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "translate" in done.stdout
 
 
 def test_check_names_what_stands_in_the_way(call, refused, ct_array, tmp_path):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,16 @@ def test_head_ct_without_its_offset_is_refused_even_by_force(tiny):
     report = check_scan(real("ct_head_tiny_dicom_slicer/dicom"), tiny.card(coverage=THORAX))
     with pytest.raises(InputError, match=r"HU offset.*subtract 1024"):
         report.raise_if_stopped(force=True)
+
+
+@real_data
+def test_padding_does_not_hide_a_missing_offset(tiny):
+    scan = real("ct_head_tiny_dicom_slicer/dicom")
+    array = scan.volume.array.astype(np.int16)
+    array[:, :40] = -2000
+    padded = replace(scan, volume=Volume(array, scan.volume.ijk_to_ras))
+    report = check_scan(padded, tiny.card(coverage=THORAX))
+    assert "no-hu-offset" in {f.code for f in report.findings}
 
 
 def test_report_says_what_the_scan_is_and_survives_json(tiny):

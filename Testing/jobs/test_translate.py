@@ -182,6 +182,13 @@ def test_rerun_gives_the_same_file_bit_by_bit(ct, place, bundle):
     assert again.record.seed == 7
 
 
+def test_rerun_says_that_memory_ran_out_then(ct, place, bundle):
+    record = translate(TO_MR, ct, place / "a.nrrd", bundle=bundle)
+    old = record.model_copy(update={"warnings": ("memory ran out on cpu, batch 8 -> 4",)})
+    again = rerun(old, ct, place / "b.nrrd", bundle=bundle)
+    assert again.differences == ("then, memory ran out on cpu, batch 8 -> 4",)
+
+
 def test_rerun_of_thick_coronal_slices(tiny, tmp_path, bundle):
     source = tmp_path / "in.nrrd"
     write_volume(source, Volume(tiny.ct_like((24, 8, 28)), tiny.matrix((2.0, 9.0, 2.0))))

@@ -135,6 +135,12 @@ def test_missing_slices_are_refused(tmp_path, write_slice):
     refused(tmp_path, "misses slices", "after slice 6", "4 mm", "2 mm")
 
 
+@pytest.mark.parametrize("heights", [[0, 3, 9], [0, 1, 2, 4, 6], [0, 2, 6, 8, 12]])
+def test_missing_slices_are_refused_where_half_the_gaps_are_wide(tmp_path, write_slice, heights):
+    write_stack(tmp_path, write_slice, heights)
+    refused(tmp_path, "misses slices")
+
+
 def test_doubled_slices_are_refused(tmp_path, write_slice):
     write_stack(tmp_path, write_slice, [0, 2, 4, 4, 6])
     refused(tmp_path, "1 slices in the same place", "phase")
@@ -271,12 +277,19 @@ def test_dicom_files_without_images_are_passed_over(tmp_path, write_slice):
     assert "without an image" in scan.meta.notes[0]
 
 
-@pytest.mark.parametrize("kept", [0, 200, 400, 600])
+@pytest.mark.parametrize("kept", [0, 100, 200, 400, 600])
 def test_a_last_slice_cut_within_its_header_is_not_passed_over(tmp_path, write_slice, kept):
     write_stack(tmp_path, write_slice, [0, 2, 4])
     path = tmp_path / "slice002.dcm"
     path.write_bytes(path.read_bytes()[:kept])
     refused(tmp_path, "slice002.dcm", "damaged")
+
+
+def test_other_files_in_the_folder_are_passed_over(tmp_path, write_slice):
+    write_stack(tmp_path, write_slice, [0, 2, 4])
+    (tmp_path / "notes1.txt").write_text("a list of slices", encoding="utf-8")
+    (tmp_path / "preview.dcm").write_text("no DICOM at all", encoding="utf-8")
+    assert read_volume(tmp_path).volume.shape[0] == 3
 
 
 def test_only_reports(tmp_path, write_slice):

@@ -226,16 +226,28 @@ def test_truncated(tmp_path, ending, kept, compress):
     refused(path, "truncated")
 
 
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 @pytest.mark.parametrize("place", [0.5, -6])
-def test_packed_voxels_that_changed(tmp_path, dtype, place):
+def test_packed_voxels_that_changed(tmp_path, ending, dtype, place):
     values = np.random.default_rng(0).integers(-1000, 1000, (12, 20, 30)).astype(dtype)
-    path = tmp_path / "scan.nii.gz"
+    path = tmp_path / f"scan{ending}"
+    place = -3 if place == -6 and ending == ".mha" else place  # zlib ends with its checksum
     sitk.WriteImage(sitk.GetImageFromArray(values), str(path), True)
     content = bytearray(path.read_bytes())
     content[place if place < 0 else int(len(content) * place)] ^= 0x40
     path.write_bytes(content)
     refused(path, "damaged")
+
+
+def test_a_compressed_mha_that_does_not_say_its_size(tmp_path, make_volume):
+    volume = make_volume()
+    path = tmp_path / "scan.mha"
+    write_volume(path, volume)
+    head, _, rest = path.read_bytes().partition(b"CompressedDataSize")
+    whole = head + rest.partition(b"\n")[2]
+    path.write_bytes(whole[: len(whole) * 3 // 4])
+    refused(path, "truncated")
 
 
 def test_a_gzip_of_several_members_is_read(tmp_path, make_volume):
