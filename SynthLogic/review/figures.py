@@ -117,7 +117,12 @@ def comparison_figure(
 
 def _window_text(display: Display) -> str:
     lower, upper = display.window
-    return f"W {upper - lower:g}  L {(upper + lower) / 2:g} {display.units}"
+    return f"W {_number(upper - lower)}  L {_number((upper + lower) / 2)} {display.units}"
+
+
+def _number(value: float) -> str:
+    """Three digits that count, and never a power of ten."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _image(cut: Cutter, array: Array, display: Display, colours: Any, synthetic: bool = False) -> _Column:
@@ -256,7 +261,7 @@ def _draw(cut: Cutter, columns: Sequence[_Column], title: str) -> Any:
             bar.ax.tick_params(colors=_TEXT, labelsize=9, length=3)
             low, high = image.get_clim()
             bar.set_ticks([low, (low + high) / 2, high])
-            bar.set_ticklabels([f"{low:g}", f"{(low + high) / 2:g}", f"{high:g} {column.units}"])
+            bar.set_ticklabels([_number(low), _number((low + high) / 2), f"{_number(high)} {column.units}"])
     write(left, total - bottom / 2, FOOTER, color="#ffb000", fontsize=10)
     write(
         WIDTH_PX - gap,

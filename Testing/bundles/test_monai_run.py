@@ -14,7 +14,9 @@ import torch
 
 from SynthLogic.bundles import Bundle, Card, write_bundle
 from SynthLogic.inference import Engine
-from SynthLogic.volume import read_volume
+from SynthLogic.phantoms import make_subject
+from SynthLogic.resources import resource_folder
+from SynthLogic.volume import read_volume, write_volume
 
 from .conftest import ARGUMENTS, card_data, tiny_state
 from .test_foreign import foreign_card, onnx_model, torchscript
@@ -160,6 +162,19 @@ def test_monai_agrees_with_the_engine(make: Make, tmp_path: Path, steps: str, dt
     else:  # a value may lie just at either side of a half
         assert difference.max() <= 1
         assert difference.mean() < 0.01
+
+
+@pytest.mark.parametrize("direction", ["ct-to-mr", "mr-to-ct"])
+def test_monai_agrees_with_the_engine_on_what_ships(direction: str, tmp_path: Path) -> None:
+    bundle = Bundle.open(resource_folder() / "bundles" / f"thorax-{direction}")
+    subject = make_subject(5, 0, shape=(6, 75, 90), spacing=(2.0, 2.0, 2.0))
+    path = tmp_path / "scan.nii.gz"
+    write_volume(path, subject.ct if direction == "ct-to-mr" else subject.mr)
+    image, expected = run_monai(bundle, path, tmp_path / "out"), by_engine(bundle, path)
+    assert np.ptp(expected) > 500
+    difference = np.abs(canonical(image) - expected)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.01
 
 
 @pytest.mark.parametrize(("plane", "name"), [(1, "coronal"), (2, "sagittal")])
