@@ -271,6 +271,10 @@ def _check_packed(path: Path, offset: int, expected: int) -> None:
                     # Some programs write several gzip members, one after the other.
                     stream.seek(-len(unpacker.unused_data), 1)
                     unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
+            if not whole:
+                # All input may be taken in while the last of the output was held back.
+                found += len(unpacker.flush())
+                whole = unpacker.eof
     except zlib.error:
         raise damaged(path) from None
     if not whole or found < expected:

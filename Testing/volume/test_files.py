@@ -240,6 +240,17 @@ def test_packed_voxels_that_changed(tmp_path, ending, dtype, place):
     refused(path, "damaged")
 
 
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("slices", [63, 64, 65, 128, 129])
+def test_voxels_that_pack_to_almost_nothing(tmp_path, ending, slices):
+    array = np.zeros((slices, 256, 128), np.int16)
+    array[0, 0, 0] = 1
+    path = tmp_path / f"scan{ending}"
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(path), True)
+    assert path.stat().st_size < 100_000
+    np.testing.assert_array_equal(read_volume(path).volume.array, array)
+
+
 def test_a_compressed_mha_that_does_not_say_its_size(tmp_path, make_volume):
     volume = make_volume()
     path = tmp_path / "scan.mha"
