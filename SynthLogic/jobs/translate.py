@@ -208,8 +208,11 @@ def rerun(
 
 @dataclass(frozen=True)
 class _Job:
+    """What was read, checked and chosen; ``seen`` is the scan as it lies in the world."""
+
     request: TranslateRequest
     scan: Scan
+    seen: Volume
     bundle: Bundle
     why: str
     report: CheckReport
@@ -220,17 +223,12 @@ def _checked(scan: Scan, request: TranslateRequest, bundle: Bundle, why: str, mo
         raise InputError(
             "Disagreement needs at least two planes of a bundle that was trained for them; use --planes."
         )
-    seen = replace(scan, volume=_in_world(scan, request))
-    report = monitor.interruptible(lambda: check_scan(seen, bundle.card))
+    seen = scan.volume
+    if request.parent_transform is not None:
+        seen = seen.under(np.asarray(request.parent_transform))
+    report = monitor.interruptible(lambda: check_scan(replace(scan, volume=seen), bundle.card))
     report.raise_if_stopped(request.force)
-    return _Job(request, scan, bundle, why, report)
-
-
-def _in_world(scan: Scan, request: TranslateRequest) -> Volume:
-    """The scan as it lies below the request's parent transform, if it has one."""
-    if request.parent_transform is None:
-        return scan.volume
-    return scan.volume.under(np.asarray(request.parent_transform))
+    return _Job(request, scan, seen, bundle, why, report)
 
 
 def _run(
@@ -241,7 +239,7 @@ def _run(
     monitor = Monitor(None, cancel)
     engine = monitor.interruptible(lambda: Engine(job.bundle, request.device, request.precision))
     result = engine.run(
-        _in_world(scan, request),
+        job.seen,
         planes=request.planes,
         seed=request.seed,
         batch=request.batch,

@@ -10,7 +10,7 @@ from SynthLogic.errors import BundleError
 if TYPE_CHECKING:
     from torch import nn
 
-# Paths, not classes: reading a card needs neither torch nor MONAI.
+# Paths, not classes: MONAI is imported only for a network that is MONAI's.
 REGISTER: dict[str, str] = {
     "resnet-generator": "SynthLogic.networks.resnet_generator.ResnetGenerator",
     "segresnet-generator": "SynthLogic.networks.segresnet_generator.SegResNetGenerator",

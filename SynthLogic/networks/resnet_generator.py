@@ -7,6 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from SynthLogic.networks.last_layer import bounded_in_fp32
+
 
 def _norm(kind: str, channels: int) -> nn.Module:
     if kind == "instance":
@@ -128,9 +130,7 @@ class ResnetGenerator(nn.Module):
             x = decode(x)
             if self.skips:
                 x = x + before
-        # bf16 has 8 significant bits, 5 HU near the end of a 2500 HU window: the last layers run in fp32.
-        with torch.autocast(x.device.type, enabled=False):
-            return torch.tanh(self.last(x.to(self.last.weight.dtype)))  # type: ignore[arg-type]
+        return bounded_in_fp32(self.last, x)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from monai.networks.nets import SegResNet
 from torch import Tensor
+
+from SynthLogic.networks.last_layer import bounded_in_fp32
 
 
 class SegResNetGenerator(SegResNet):
@@ -55,6 +56,4 @@ class SegResNetGenerator(SegResNet):
         """Map (N, in_channels, *spatial) to (N, out_channels, *spatial), both in [-1, 1]."""
         x, kept = self.encode(x)
         x = self.decode(x, kept[::-1])
-        # bf16 has 8 significant bits, 5 HU near the end of a 2500 HU window: the last layers run in fp32.
-        with torch.autocast(x.device.type, enabled=False):
-            return torch.tanh(self.conv_final(x.to(self.conv_final[2].conv.weight.dtype)))
+        return bounded_in_fp32(self.conv_final, x)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from SynthLogic.volume import Volume, write_volume
+
 
 @pytest.fixture(scope="session")
 def tiny():
@@ -17,3 +19,22 @@ def tiny():
         sys.modules[name] = module
         spec.loader.exec_module(module)
     return sys.modules[name]
+
+
+@pytest.fixture
+def bundle(tiny, tmp_path):
+    return tiny.tiny_bundle(tmp_path / "bundles" / "one")
+
+
+@pytest.fixture
+def place(tmp_path):
+    folder = tmp_path / "Doe-John-1970"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def ct(tiny, place):
+    path = place / "secret-patient.nii.gz"
+    write_volume(path, Volume(tiny.ct_like(), tiny.matrix()))
+    return path

@@ -10,7 +10,8 @@ import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from SynthLogic.volume import Volume
+from SynthLogic.errors import InputError
+from SynthLogic.volume import Volume, read_volume
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +109,28 @@ def write_slice() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def silent(capfd):
+    """ITK and its libraries say nothing by themselves."""
+    yield
+    said = capfd.readouterr()
+    assert said.err == ""
+    assert said.out == ""
+
+
+@pytest.fixture(scope="session")
+def refused() -> Callable[..., None]:
+    """Reading the file is refused in one sentence that has the words, and no path."""
+
+    def check(path: Path, *words: str) -> None:
+        with pytest.raises(InputError) as caught:
+            read_volume(path)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert str(path.parent) not in message
+        for word in words:
+            assert word in message
+
+    return check
