@@ -2,7 +2,7 @@
 
 ITK takes a zero spacing for 1 mm, straightens sheared axes, reads NIfTI's NaN as 0 and may pass over a file
 that ends early or whose packed voxels are damaged.
-Each check raises ``InputError`` with one sentence, and returns notes.
+Each check raises ``InputError`` with one sentence, and returns notes and what is left to check.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import gzip
 import math
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,6 +42,25 @@ _META_BYTES |= {"LONG": 4, "ULONG": 4, "LONG_LONG": 8, "ULONG_LONG": 8}
 _HEADER_LIMIT = 1 << 20
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _SPACING_TOLERANCE = 0.01
+_NOWHERE = "The file does not say how the image lies in the patient; its axes were taken as they are."
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file whose header is in order.
+
+    Attributes:
+        notes: for the user.
+        voxels: goes through all voxels, if their checksum or NaNs need it; as slow as reading them. Raises
+            ``InputError``.
+    """
+
+    notes: tuple[str, ...]
+    voxels: Callable[[], None]
+
+
+def _nothing() -> None:
+    """Nothing is left to check."""
 
 
 def truncated(path: Path) -> InputError:
@@ -74,7 +95,7 @@ def many(path: Path, what: str) -> InputError:
     return InputError(f"{path.name} holds {what}; save one three-dimensional image with one value per voxel.")
 
 
-def check_nifti(path: Path) -> list[str]:
+def check_nifti(path: Path) -> Checked:
     """Check a .nii or .nii.gz file."""
     packed = path.name.lower().endswith(".gz")
     try:
@@ -130,19 +151,17 @@ def check_nifti(path: Path) -> list[str]:
                 " it again."
             )
     elif qform <= 0:
-        notes.append(
-            "The file does not say how the image lies in the patient; its axes were taken as they are."
-        )
+        notes.append(_NOWHERE)
     size = math.prod(dim[1 : dim[0] + 1]) * _NIFTI_BYTES[datatype]
     floats = np.dtype(order + _NIFTI_FLOATS[datatype]) if datatype in _NIFTI_FLOATS else None
     if not packed:
         _check_length(path, 0, size + int(start))
-    if packed or floats is not None:
-        _check_voxels(path, int(start), size, floats, packed)
-    return notes
+    if not packed and floats is None:
+        return Checked(tuple(notes), _nothing)
+    return Checked(tuple(notes), partial(_check_voxels, path, int(start), size, floats, packed))
 
 
-def check_nrrd(path: Path) -> list[str]:
+def check_nrrd(path: Path) -> Checked:
     """Check a .nrrd file."""
     with path.open("rb") as stream:
         if not stream.readline(64).startswith(b"NRRD"):
@@ -175,20 +194,22 @@ def check_nrrd(path: Path) -> list[str]:
     except ValueError:
         raise unreadable(path, "NRRD") from None
     _check_spacing(path, lengths)
+    voxels: Callable[[], None] = _nothing
     if encoding in ("raw", "gzip", "gz") and not fields.keys() & {
         "line skip",
         "lineskip",
         "byte skip",
         "byteskip",
     }:
-        check = _check_length if encoding == "raw" else _check_packed
-        check(path, offset, math.prod(sizes) * _NRRD_BYTES[kind])
-    if "space" not in fields:
-        return ["The file does not say how the image lies in the patient; its axes were taken as they are."]
-    return []
+        expected = math.prod(sizes) * _NRRD_BYTES[kind]
+        if encoding == "raw":
+            _check_length(path, offset, expected)
+        else:
+            voxels = partial(_check_packed, path, offset, expected)
+    return Checked(() if "space" in fields else (_NOWHERE,), voxels)
 
 
-def check_meta(path: Path) -> list[str]:
+def check_meta(path: Path) -> Checked:
     """Check a .mha file."""
     fields: dict[str, str] = {}
     with path.open("rb") as stream:
@@ -216,10 +237,11 @@ def check_meta(path: Path) -> list[str]:
     if fields.get("BinaryData", "True").lower() == "true":
         expected = math.prod(sizes) * _META_BYTES[kind]
         if fields.get("CompressedData", "False").lower() == "true":
+            # At once: ITK's reader prints what it finds damaged.
             _check_packed(path, offset, expected)
         else:
             _check_length(path, offset, expected)
-    return []
+    return Checked((), _nothing)
 
 
 def _lines(stream: BinaryIO, path: Path, kind: str) -> Iterable[str]:
@@ -283,6 +305,9 @@ def _check_packed(path: Path, offset: int, expected: int) -> None:
 
 def _check_voxels(path: Path, start: int, size: int, floats: np.dtype | None, packed: bool) -> None:
     """Read ``size`` bytes of voxels: floats must be finite, and what is packed must match its checksum."""
+    if packed and floats is None:
+        _check_packed(path, 0, start + size)
+        return
     left = size
     try:
         with gzip.open(path, "rb") if packed else path.open("rb") as stream:

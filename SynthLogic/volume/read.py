@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 
 from SynthLogic.errors import InputError
 from SynthLogic.volume.dicom import read_dicom
-from SynthLogic.volume.headers import check_meta, check_nifti, check_nrrd, many, not_finite, sheared
+from SynthLogic.volume.headers import Checked, check_meta, check_nifti, check_nrrd, many, not_finite, sheared
 from SynthLogic.volume.itk_image import volume_from_image
 from SynthLogic.volume.scan import Scan, ScanMeta, content_hash
 from SynthLogic.volume.volume import Volume
 
-FORMATS: dict[str, tuple[str, str, Callable[[Path], list[str]]]] = {
+FORMATS: dict[str, tuple[str, str, Callable[[Path], Checked]]] = {
     ".nii.gz": ("NIfTI", "NiftiImageIO", check_nifti),
     ".nii": ("NIfTI", "NiftiImageIO", check_nifti),
     ".nrrd": ("NRRD", "NrrdImageIO", check_nrrd),
@@ -71,32 +72,41 @@ def _read_file(path: Path) -> tuple[Volume, ScanMeta]:
     if path.stat().st_size == 0:
         raise InputError(f"{path.name} is empty; copy or export it again.")
     name, reader_name, check = FORMATS[found]
-    notes = check(path)
+    checked = check(path)
+    with ThreadPoolExecutor(1) as pool:
+        # Both unpack all voxels; side by side they take as long as one of them.
+        voxels = pool.submit(checked.voxels)
+        try:
+            image = _image(path, reader_name)
+        except RuntimeError:
+            voxels.result()  # which knows better what is wrong
+            raise InputError(
+                f"{path.name} cannot be read: it is damaged or of a variant that is not supported; export it"
+                " again."
+            ) from None
+        voxels.result()
+    volume = volume_from_image(image)
+    if volume.grid.is_sheared:
+        raise sheared(path)
+    return volume, ScanMeta("file", name, None, volume.array.dtype.name, checked.notes)
+
+
+def _image(path: Path, reader_name: str) -> sitk.Image:
     reader = sitk.ImageFileReader()
     reader.SetGlobalWarningDisplay(False)
     reader.SetImageIO(reader_name)
     reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        dimension = reader.GetDimension()
-        size = list(reader.GetSize())
-        if dimension > 3:
-            # Only trailing axes of length one come here; take their single image.
-            reader.SetExtractSize([*size[:3], *[0] * (dimension - 3)])
-        if reader.GetNumberOfComponents() != 1:
-            raise many(path, "more than one number per voxel")
-        if reader.GetPixelID() == sitk.sitkFloat64:
-            reader.SetOutputPixelType(sitk.sitkFloat32)
-        image = reader.Execute()
-    except RuntimeError:
-        raise InputError(
-            f"{path.name} cannot be read: it is damaged or of a variant that is not supported; export it"
-            " again."
-        ) from None
-    volume = volume_from_image(image)
-    if volume.grid.is_sheared:
-        raise sheared(path)
-    return volume, ScanMeta("file", name, None, volume.array.dtype.name, tuple(notes))
+    reader.ReadImageInformation()
+    dimension = reader.GetDimension()
+    size = list(reader.GetSize())
+    if dimension > 3:
+        # Only trailing axes of length one come here; take their single image.
+        reader.SetExtractSize([*size[:3], *[0] * (dimension - 3)])
+    if reader.GetNumberOfComponents() != 1:
+        raise many(path, "more than one number per voxel")
+    if reader.GetPixelID() == sitk.sitkFloat64:
+        reader.SetOutputPixelType(sitk.sitkFloat32)
+    return reader.Execute()
 
 
 def _is_finite(array: NDArray[Any]) -> bool:
