@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 endif
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test lint window screenshots clean
 install: $(STAMP)
 
 $(STAMP): pyproject.toml Makefile
@@ -32,6 +32,13 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The Slicer module in a window of the test harness, which is not Slicer; needs a display.
+window: install
+	PYTHONPATH=Testing $(BIN)/python -m harness window CrossModalSynth/CrossModalSynth.py
+
+screenshots: install
+	$(BIN)/python Testing/module/screenshots.py docs/images
 
 clean:
 	rm -rf demo runs benchmark build dist

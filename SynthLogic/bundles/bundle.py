@@ -6,16 +6,15 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import safetensors.torch
-import torch
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from SynthLogic.bundles.card import CARD_FILE, Card
-from SynthLogic.bundles.foreign import load_foreign, refuse_pickle
+from SynthLogic.bundles.pickles import refuse_pickle
 from SynthLogic.errors import BundleError
 from SynthLogic.networks import build_network
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 CARD_LIMIT = 4 * 2**20
 # What operating systems leave behind in folders they have shown; never part of a bundle.
@@ -47,6 +46,8 @@ def check_tensors(card: Card, tensors: Mapping[str, Tensor]) -> None:
     Raises:
         BundleError: unknown network, a tensor missing, left over, of another shape, or not finite.
     """
+    import torch
+
     # On the meta device nothing is allocated, however large a card claims the network to be.
     with torch.device("meta"):
         expected = build_network(card.network.name, card.network.arguments).state_dict()
@@ -174,10 +175,14 @@ class Bundle:
         if hashlib.sha256(content).hexdigest() != self.card.files[self.card.weights_path]:
             raise _altered(self.name, self.card.weights_path)
         if self.card.format != "safetensors":
+            from SynthLogic.bundles.foreign import load_foreign
+
             return load_foreign(self.card, content, trust=self.trusted)
+        import safetensors.torch
+
         try:
             tensors = safetensors.torch.load(content)
-        except (SafetensorError, ValueError, KeyError) as error:
+        except (safetensors.SafetensorError, ValueError, KeyError) as error:
             raise BundleError(
                 f"The weights of {self.name!r} are not a safetensors file ({error}); export it again."
             ) from error

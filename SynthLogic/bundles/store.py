@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from SynthLogic.errors import BundleError, OutputError
 from SynthLogic.resources import resource_folder
 
 CONSENTS_FILE = "consents.json"
+_LEFT_S = 3600.0
 
 
 class ConsentRequired(BundleError):
@@ -127,6 +129,7 @@ def import_bundle(source: str | Path, *, trust: bool = False, consent: bool = Fa
     made = [folder for folder in (store, *store.parents) if not folder.exists()]
     try:
         store.mkdir(parents=True, exist_ok=True)
+        _sweep(store)
         staging = Path(tempfile.mkdtemp(dir=store, prefix=".import-"))
     except OSError as error:
         raise OutputError(
@@ -147,6 +150,13 @@ def import_bundle(source: str | Path, *, trust: bool = False, consent: bool = Fa
         with contextlib.suppress(OSError):
             for folder in made:
                 folder.rmdir()  # stops at the first that holds something
+
+
+def _sweep(store: Path) -> None:
+    """Remove what an import left that was killed; one that goes on is younger."""
+    for left in store.glob(".import-*"):
+        if time.time() - left.stat().st_mtime > _LEFT_S:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def remove(name: str) -> None:

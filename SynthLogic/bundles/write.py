@@ -7,16 +7,16 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-
-import safetensors.torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from SynthLogic.bundles.bundle import Bundle, check_tensors, sha256_of
 from SynthLogic.bundles.card import CARD_FILE, Card
-from SynthLogic.bundles.foreign import load_foreign, refuse_pickle
 from SynthLogic.bundles.model_card import licence_text, model_card
-from SynthLogic.bundles.monai_layout import inference_json, metadata_json
+from SynthLogic.bundles.pickles import refuse_pickle
 from SynthLogic.errors import BundleError, OutputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def write_bundle(
@@ -67,6 +67,8 @@ def write_bundle(
 
 
 def _fill(folder: Path, card: Card, weights: Mapping[str, Tensor] | Path, licence: str | None) -> None:
+    from SynthLogic.bundles.monai_layout import inference_json, metadata_json
+
     target = folder / card.weights_path
     for part in ("configs", "docs", "models"):
         (folder / part).mkdir()
@@ -75,6 +77,8 @@ def _fill(folder: Path, card: Card, weights: Mapping[str, Tensor] | Path, licenc
             raise BundleError(
                 "A card with the format safetensors is written from tensors, not from a model file."
             )
+        from SynthLogic.bundles.foreign import load_foreign
+
         refuse_pickle(weights, card.format)
         content = weights.read_bytes()
         load_foreign(card, content, trust=True)
@@ -83,6 +87,8 @@ def _fill(folder: Path, card: Card, weights: Mapping[str, Tensor] | Path, licenc
             raise BundleError(
                 f"A card with the format {card.format} is written from a model file, not from tensors."
             )
+        import safetensors.torch
+
         check_tensors(card, weights)
         # A copy each: safetensors refuses tensors that share memory, as tied or sliced ones do.
         content = safetensors.torch.save(

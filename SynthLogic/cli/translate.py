@@ -44,6 +44,12 @@ Input = Annotated[
     typer.Argument(metavar="INPUT", help=".nii, .nii.gz, .nrrd, .mha, or a folder with one DICOM series."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Go on in spite of warnings that would stop the run.")]
+Region = Annotated[
+    Path | None,
+    typer.Option(
+        "--region", metavar="FILE", help="Image on the scan's grid; only where it is not 0 is translated."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Replace an output that exists, without asking.")]
 
 
@@ -74,6 +80,7 @@ def translate(
             "--parent-transform", metavar="FILE", help="Text file with the 4x4 matrix the scan hangs under."
         ),
     ] = None,
+    region: Region = None,
     force: Force = False,
     accept_licence: AcceptLicence = False,
     yes: Yes = False,
@@ -105,7 +112,9 @@ def translate(
     def work() -> Record:
         bundle = None if model is None else find(model, consent=accept_licence)
         with cancel_on_interrupt() as cancelled, progress_bar("Translating", quiet=json_) as bar:
-            return run_translate(request, input_, output, _to_bar(bar), cancelled, bundle=bundle)
+            return run_translate(
+                request, input_, output, _to_bar(bar), cancelled, bundle=bundle, region_path=region
+            )
 
     record = with_consent(work, model, accepted=accept_licence, ask=not json_)
     return _answer(record, output, {})
@@ -120,6 +129,7 @@ def rerun(
         Path | None,
         typer.Option("--output", metavar="FILE", help="Where to; NAME.rerun.nii.gz beside the record."),
     ] = None,
+    region: Region = None,
     model: Model = None,
     force: Annotated[
         bool, typer.Option("--force", help="Run on another device, where last digits may differ.")
@@ -144,7 +154,16 @@ def rerun(
     def work() -> Rerun:
         bundle = None if model is None else find(model, consent=accept_licence)
         with cancel_on_interrupt() as cancelled, progress_bar("Translating", quiet=json_) as bar:
-            return run_again(old, input_, target, _to_bar(bar), cancelled, bundle=bundle, force=force)
+            return run_again(
+                old,
+                input_,
+                target,
+                _to_bar(bar),
+                cancelled,
+                bundle=bundle,
+                region_path=region,
+                force=force,
+            )
 
     again = with_consent(work, model, accepted=accept_licence, ask=not json_)
     for difference in again.differences:

@@ -1,12 +1,34 @@
-"""The engine: planes, batches, tiles, precision and devices for a bundle's network."""
+"""The engine: planes, batches, tiles, precision and devices for a bundle's network.
 
-from SynthLogic.inference.device import available_devices, choose_device, device_name
-from SynthLogic.inference.engine import Engine, EngineResult
-from SynthLogic.inference.measure import mean_difference
+What needs torch is imported when it is used.
+"""
+
+from typing import TYPE_CHECKING
+
 from SynthLogic.inference.monitor import CancelCallback, Monitor, Progress, ProgressCallback
 from SynthLogic.inference.planes import STACK_AXIS, acquisition_plane, choose_planes, working_grid
-from SynthLogic.inference.precision import fast_precisions
-from SynthLogic.inference.runner import OUT_OF_MEMORY
+from SynthLogic.lazy import on_demand
+
+if TYPE_CHECKING:
+    from SynthLogic.inference.device import available_devices, choose_device, device_name
+    from SynthLogic.inference.engine import Engine, EngineResult
+    from SynthLogic.inference.measure import mean_difference
+    from SynthLogic.inference.precision import fast_precisions
+    from SynthLogic.inference.runner import OUT_OF_MEMORY
+else:
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "OUT_OF_MEMORY": "runner",
+            "Engine": "engine",
+            "EngineResult": "engine",
+            "available_devices": "device",
+            "choose_device": "device",
+            "device_name": "device",
+            "fast_precisions": "precision",
+            "mean_difference": "measure",
+        },
+    )
 
 __all__ = [
     "OUT_OF_MEMORY",

@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from SynthLogic.bundles import Bundle, Plane
@@ -18,6 +20,7 @@ from SynthLogic.inference.fusion import fuse, to_units
 from SynthLogic.inference.monitor import CancelCallback, Monitor, ProgressCallback
 from SynthLogic.inference.planes import STACK_AXIS, choose_planes, working_grid
 from SynthLogic.inference.precision import DTYPES, PRECISIONS, choose_precision, lower_precision
+from SynthLogic.inference.region import WHOLE, Box, checked_region, windows
 from SynthLogic.inference.runner import Runner, guarded
 from SynthLogic.volume import Grid, Orientation, Volume, resample
 
@@ -105,6 +108,7 @@ class Engine:
         batch: int | None = None,
         progress: ProgressCallback | None = None,
         cancel: CancelCallback | None = None,
+        region: NDArray[Any] | None = None,
     ) -> EngineResult:
         """Translate ``volume``; its array is not changed.
 
@@ -115,9 +119,11 @@ class Engine:
             batch: slices (or tiles) per forward pass; by default what is fastest on the device.
             progress: told after each batch.
             cancel: asked at least every layer of the network and between all other steps.
+            region: (K, J, I), not 0 where a result is wanted; elsewhere the card's background is put.
+                Intensities are fitted to the whole scan all the same.
 
         Raises:
-            InputError: a plane the network was not trained for.
+            InputError: a plane the network was not trained for; a region that is empty or of another shape.
             DeviceError: not enough memory even for one small tile, or the device failed.
             BundleError: the network's result is not finite.
             Cancelled: ``cancel`` said so.
@@ -132,16 +138,24 @@ class Engine:
                 canonical, orientation = volume.canonical()
                 chosen, warnings = choose_planes(canonical.grid, self.card.spatial, planes)
                 grid = working_grid(canonical.grid, self.card.spatial, chosen)
+                inside = None
+                boxes: tuple[Box, ...] = (WHOLE,) * max(1, len(chosen))
+                if region is not None:
+                    inside = orientation.apply(checked_region(region, volume.shape))
+                    boxes = windows(inside, canonical.grid, grid, self.card.spatial, chosen)
                 working = self._working(canonical, grid, monitor)
             with clock("intensity"):
                 prepared = self._normalised(working, monitor)
                 del working
             with clock("forward"):
                 runner = Runner(self._network, self.card.spatial, self.device, monitor, batch)
-                outputs = self._forward(runner, prepared, chosen)
+                outputs = self._forward(runner, prepared, chosen, boxes)
                 del prepared
             with clock("restore"):
                 result, disagreement = self._restore(outputs, grid, canonical.grid, monitor)
+                if inside is not None:
+                    result = np.where(inside, result, result.dtype.type(self.card.output.background))
+                    disagreement = None if disagreement is None else disagreement * inside
         return EngineResult(
             volume=_stored(result, orientation, volume),
             disagreement=None if disagreement is None else _stored(disagreement, orientation, volume),
@@ -164,21 +178,22 @@ class Engine:
     def _normalised(self, working: Volume, monitor: Monitor) -> np.ndarray:
         return monitor.interruptible(lambda: self.card.input.intensity.forward(working)[0])
 
-    def _forward(self, runner: Runner, prepared: np.ndarray, planes: tuple[Plane, ...]) -> list[np.ndarray]:
-        """One array (K, J, I) in [-1, 1] per plane, or the only one of a 3D network."""
+    def _forward(
+        self, runner: Runner, prepared: np.ndarray, planes: tuple[Plane, ...], boxes: tuple[Box, ...]
+    ) -> list[np.ndarray]:
+        """One array (K, J, I) in [-1, 1] per plane, or the only one of a 3D network; -1 outside its box."""
+        parts = [prepared[box] for box in boxes]
+        outputs = [np.full(prepared.shape, -1, np.float32) for _ in parts]
         if not planes:
             runner.monitor.message = "tiles"
-            outputs = [runner.volume(prepared)]
+            outputs[0][boxes[0]] = runner.volume(parts[0])
         else:
-            total = sum(prepared.shape[STACK_AXIS[plane]] for plane in planes)
+            axes = [STACK_AXIS[plane] for plane in planes]
+            total = sum(part.shape[axis] for part, axis in zip(parts, axes, strict=True))
             runner.monitor.begin(total, "slices", f"{planes[0]} slices")
-            outputs = []
-            for plane in planes:
+            for plane, axis, part, output, box in zip(planes, axes, parts, outputs, boxes, strict=True):
                 runner.monitor.message = f"{plane} slices"
-                output = np.empty(prepared.shape, np.float32)
-                axis = STACK_AXIS[plane]
-                runner.slices(np.moveaxis(prepared, axis, 0), np.moveaxis(output, axis, 0))
-                outputs.append(output)
+                runner.slices(np.moveaxis(part, axis, 0), np.moveaxis(output[box], axis, 0))
         for output in outputs:
             # NaN and infinity survive summation: no second array is needed to find them.
             if not np.isfinite(output.sum(dtype=np.float64)):

@@ -29,7 +29,8 @@ def guess_modality(values: np.ndarray, tag: str | None = None) -> ModalityGuess:
 
     A CT in HU has air near -1000, or at least fat near -100 as a share of negative values; an MR is hardly
     ever negative. A CT without offset has nothing negative, air near 0, and one narrow peak of soft tissue
-    near 1024 (water) that holds much of what is not air, as no MR in the reference data does.
+    near 1024 (water), or of fat near 920, that holds much of what is not air, as no MR in the reference data
+    does.
 
     Args:
         values: any sample of the voxels, finite, not constant.
@@ -71,8 +72,8 @@ def _offset_is_missing(values: np.ndarray, low: float) -> str | None:
     between = float(np.mean((tissue > 850) & (tissue < 1250)))
     # The peak alone could be an MR's; that bone goes on far above it and little lies below could not.
     above = float(np.percentile(values, 99.9))
-    if 940 <= peak <= 1160 and near >= 0.3 and between >= 0.45 and above > peak + 250:
-        return f"values start at {low:.0f}, with air there and soft tissue near {peak:.0f}"
+    if 900 <= peak <= 1160 and near >= 0.3 and between >= 0.45 and above > peak + 250:
+        return f"values start at {low:.0f}, with air there and tissue near {peak:.0f}"
     return None
 
 

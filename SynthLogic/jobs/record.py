@@ -50,8 +50,9 @@ class Record(Document):
     """How a synthetic image was made.
 
     ``request`` is what was asked for, ``choice`` says why this bundle; ``device``, ``precision``, ``batch``
-    and ``planes`` are what really ran. ``check`` is what was found in the scan. ``timings`` are seconds per
-    phase. ``created`` is UTC, ISO 8601.
+    and ``planes`` are what really ran. ``region_hash`` is the content hash of the region on the scan's grid
+    (1 inside, 0 outside), if only that was translated. ``check`` is what was found in the scan. ``timings``
+    are seconds per phase. ``created`` is UTC, ISO 8601.
     """
 
     product: Literal["CrossModalSynth"] = "CrossModalSynth"
@@ -68,6 +69,7 @@ class Record(Document):
     batch: int
     planes: tuple[Plane, ...]
     input: InputId
+    region_hash: str | None = None
     output: OutputId
     check: CheckReport
     warnings: tuple[str, ...] = ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -32,8 +33,17 @@ class Document(BaseModel):
         Raises:
             ConfigError: not JSON, or a key is missing, unknown or wrong; the sentence names it.
         """
+        return cls._parsed(lambda: cls.model_validate_json(text))
+
+    @classmethod
+    def from_data(cls: type[Parsed], data: Any) -> Parsed:
+        """Build from plain data; raises as ``from_json`` does."""
+        return cls._parsed(lambda: cls.model_validate(data))
+
+    @classmethod
+    def _parsed(cls: type[Parsed], parse: Callable[[], Parsed]) -> Parsed:
         try:
-            return cls.model_validate_json(text)
+            return parse()
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "the whole"

@@ -7,22 +7,17 @@ import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from SynthLogic.bundles import Bundle, find, pick
-from SynthLogic.errors import BundleError, ConfigError, InputError
-from SynthLogic.inference import (
-    OUT_OF_MEMORY,
-    CancelCallback,
-    Engine,
-    EngineResult,
-    Monitor,
-    ProgressCallback,
-    choose_device,
-    device_name,
-)
+from SynthLogic.bundles import Bundle
+from SynthLogic.errors import InputError
+from SynthLogic.inference import CancelCallback, Monitor, ProgressCallback
+from SynthLogic.inference.region import checked_region
 from SynthLogic.jobs.check import CheckReport, check_scan
+from SynthLogic.jobs.choose import choose_bundle
 from SynthLogic.jobs.output import check_output, check_space, failing_as_output, file_sha256, publish, staging
 from SynthLogic.jobs.record import (
     DEVIATION_MARK,
@@ -32,44 +27,16 @@ from SynthLogic.jobs.record import (
     Record,
     bundle_id,
     disagreement_path,
-    read_record,
     record_path,
 )
 from SynthLogic.jobs.requests import TranslateRequest
-from SynthLogic.volume import Scan, Volume, content_hash, read_volume, write_volume
+from SynthLogic.jobs.warm import Warm
+from SynthLogic.volume import Grid, Scan, Volume, content_hash, read_volume, write_volume
+
+if TYPE_CHECKING:
+    from SynthLogic.inference import EngineResult
 
 StrPath = str | os.PathLike[str]
-
-
-def choose_bundle(request: TranslateRequest, bundle: Bundle | None = None) -> tuple[Bundle, str]:
-    """The bundle to run, its files verified, and one sentence why.
-
-    Args:
-        request: names an installed bundle, or none for the best one.
-        bundle: one that was opened from a folder; it must have the name that the request gives.
-
-    Raises:
-        BundleError: none fits, it translates another way, or a file of it is not what the card says.
-    """
-    if bundle is not None:
-        if request.model not in (None, bundle.card.name):
-            raise BundleError(
-                f"The request names bundle {request.model!r}, not {bundle.card.name!r}; name the same."
-            )
-        why = f"{bundle.card.name} {bundle.card.version} was asked for."
-    elif request.model is not None:
-        bundle = find(request.model)
-        why = f"{bundle.card.name} {bundle.card.version} was asked for."
-    else:
-        bundle, why = pick(request.source, request.target)
-    card = bundle.card
-    if (card.input.modality, card.output.modality) != (request.source, request.target):
-        raise BundleError(
-            f"Bundle {card.name!r} makes {card.output.modality} from {card.input.modality}, "
-            f"not {request.target} from {request.source}; choose another bundle or target."
-        )
-    bundle.verify_files()
-    return bundle, why
 
 
 def translate_volume(
@@ -79,6 +46,8 @@ def translate_volume(
     cancel: CancelCallback | None = None,
     *,
     bundle: Bundle | None = None,
+    region: NDArray[Any] | None = None,
+    warm: Warm | None = None,
 ) -> tuple[EngineResult, Record]:
     """Check and translate a scan that is in memory; writes no file.
 
@@ -88,6 +57,8 @@ def translate_volume(
         progress: told after each batch.
         cancel: asked between all steps.
         bundle: to use instead of the installed one of that name.
+        region: (K, J, I), not 0 where a result is wanted; elsewhere the card's background is put.
+        warm: engines and reports kept from earlier runs; by default everything is made anew.
 
     Returns:
         The result on exactly the scan's grid, and its record.
@@ -96,7 +67,9 @@ def translate_volume(
         InputError, BundleError, DeviceError, Cancelled: see there.
     """
     chosen, why = choose_bundle(request, bundle)
-    return _run(_checked(scan, request, chosen, why, Monitor(None, cancel)), progress, cancel)
+    warm = warm or Warm()
+    job = _checked(scan, request, chosen, why, region, warm, Monitor(None, cancel))
+    return _run(job, warm, progress, cancel)
 
 
 def translate(
@@ -107,6 +80,7 @@ def translate(
     cancel: CancelCallback | None = None,
     *,
     bundle: Bundle | None = None,
+    region_path: StrPath | None = None,
 ) -> Record:
     """Translate a file or DICOM folder into a file, with its record beside it.
 
@@ -120,90 +94,14 @@ def translate(
         progress: told after each batch.
         cancel: asked between all steps.
         bundle: to use instead of the installed one of that name.
+        region_path: an image on the scan's grid, not 0 where a result is wanted; elsewhere the card's
+            background is put.
 
     Raises:
         InputError, BundleError, DeviceError, OutputError, Cancelled: see there; nothing is written then.
     """
-    return _translate(request, Path(input_path), Path(output_path), progress, cancel, bundle)
-
-
-@dataclass(frozen=True)
-class Rerun:
-    """A repeated run.
-
-    Attributes:
-        record: of the new run.
-        identical: whether voxels and geometry are those of the old record.
-        differences: device, packages and platform that are not the same as then, and whether memory ran out.
-    """
-
-    record: Record
-    identical: bool
-    differences: tuple[str, ...]
-
-
-def rerun(
-    record: Record | StrPath,
-    input_path: StrPath,
-    output_path: StrPath,
-    progress: ProgressCallback | None = None,
-    cancel: CancelCallback | None = None,
-    *,
-    bundle: Bundle | None = None,
-    force: bool = False,
-) -> Rerun:
-    """Run a record's request again on the same scan, bundle, device, precision and batch.
-
-    Args:
-        record: a record or the file of one.
-        input_path: must have the content hash that the record names.
-        output_path: where to; replaced if it exists.
-        progress: told after each batch.
-        cancel: asked between all steps.
-        bundle: to use instead of the installed one of that name.
-        force: run on another device, though voxels may then differ in their last digits.
-
-    Raises:
-        InputError: another scan.
-        BundleError: the very bundle is not installed.
-        DeviceError: the record's device does not exist here.
-        ConfigError: the record cannot be read, or the device is another one and ``force`` is not given.
-        OutputError, Cancelled: as ``translate``.
-    """
-    old = record if isinstance(record, Record) else read_record(Path(record))
-    wanted = "auto" if force else old.device
-    bundle = bundle or find(old.bundle.name)
-    if bundle.hash != old.bundle.hash:
-        raise BundleError(
-            f"Bundle {bundle.card.name!r} {bundle.card.version} is not the one of the record "
-            f"({old.bundle.version}, hash {old.bundle.hash[:12]}); import that one or name its folder."
-        )
-    here = device_name(choose_device(wanted))
-    if here != old.device_name and not force:
-        raise ConfigError(
-            f"The record is from {old.device_name}, this is {here}: voxels may differ; add --force."
-        )
-    request = old.request.model_copy(
-        update={
-            "model": old.bundle.name,
-            "device": wanted,
-            "precision": "auto" if force else old.precision,
-            "seed": old.seed,
-            "batch": old.batch,
-        }
-    )
-    new = _translate(
-        request, Path(input_path), Path(output_path), progress, cancel, bundle, old.input.content_hash
-    )
-    pairs = (
-        ("device", old.device_name, new.device_name),
-        *((name, version, new.packages.get(name, "none")) for name, version in sorted(old.packages.items())),
-        ("platform", old.platform, new.platform),
-    )
-    differences = [f"{what}: {was} then, {now} now" for what, was, now in pairs if was != now]
-    # The first run changed its pieces on the way; this one had them small, or large, from the start.
-    differences += [f"then, {w}" for w in old.warnings if w.startswith(OUT_OF_MEMORY)]
-    return Rerun(new, new.output.content_hash == old.output.content_hash, tuple(differences))
+    region = None if region_path is None else Path(region_path)
+    return run_files(request, Path(input_path), Path(output_path), region, progress, cancel, bundle)
 
 
 @dataclass(frozen=True)
@@ -215,10 +113,19 @@ class _Job:
     seen: Volume
     bundle: Bundle
     why: str
+    region: NDArray[np.bool_] | None
     report: CheckReport
 
 
-def _checked(scan: Scan, request: TranslateRequest, bundle: Bundle, why: str, monitor: Monitor) -> _Job:
+def _checked(
+    scan: Scan,
+    request: TranslateRequest,
+    bundle: Bundle,
+    why: str,
+    region: NDArray[Any] | None,
+    warm: Warm,
+    monitor: Monitor,
+) -> _Job:
     if request.disagreement and len(request.planes or ()) < 2:
         raise InputError(
             "Disagreement needs at least two planes of a bundle that was trained for them; use --planes."
@@ -226,18 +133,25 @@ def _checked(scan: Scan, request: TranslateRequest, bundle: Bundle, why: str, mo
     seen = scan.volume
     if request.parent_transform is not None:
         seen = seen.under(np.asarray(request.parent_transform))
-    report = monitor.interruptible(lambda: check_scan(replace(scan, volume=seen), bundle.card))
+    inside = None if region is None else checked_region(region, scan.volume.shape)
+
+    def check() -> CheckReport:
+        return monitor.interruptible(lambda: check_scan(replace(scan, volume=seen), bundle.card))
+
+    report = warm.report(scan, seen, bundle, check)
     report.raise_if_stopped(request.force)
-    return _Job(request, scan, seen, bundle, why, report)
+    return _Job(request, scan, seen, bundle, why, inside, report)
 
 
 def _run(
-    job: _Job, progress: ProgressCallback | None, cancel: CancelCallback | None
+    job: _Job, warm: Warm, progress: ProgressCallback | None, cancel: CancelCallback | None
 ) -> tuple[EngineResult, Record]:
     request, scan = job.request, job.scan
-    # Loading may have to import MONAI first.
+    # Loading may have to import torch and MONAI first.
     monitor = Monitor(None, cancel)
-    engine = monitor.interruptible(lambda: Engine(job.bundle, request.device, request.precision))
+    engine = monitor.interruptible(lambda: warm.engine(job.bundle, request.device, request.precision))
+    from SynthLogic.inference import device_name
+
     result = engine.run(
         job.seen,
         planes=request.planes,
@@ -245,18 +159,14 @@ def _run(
         batch=request.batch,
         progress=progress,
         cancel=cancel,
+        region=job.region,
     )
     place = scan.volume.ijk_to_ras
     deviation = result.disagreement if request.disagreement else None
-    result = EngineResult(
+    result = replace(
+        result,
         volume=Volume(result.volume.array, place),
         disagreement=None if deviation is None else Volume(deviation.array, place),
-        device=result.device,
-        precision=result.precision,
-        batch=result.batch,
-        planes=result.planes,
-        warnings=result.warnings,
-        timings=result.timings,
     )
     doubts = tuple(f.message for f in job.report.findings if f.level == "warning")
     grid = scan.volume.grid
@@ -271,6 +181,7 @@ def _run(
         batch=result.batch,
         planes=result.planes,
         input=InputId(content_hash=scan.content_hash, shape=grid.shape, spacing=grid.spacing),
+        region_hash=None if job.region is None else content_hash(Volume(job.region, place)),
         output=OutputId(
             content_hash=content_hash(result.volume),
             disagreement_content_hash=None
@@ -284,37 +195,59 @@ def _run(
     return result, record
 
 
-def _translate(
+def run_files(
     request: TranslateRequest,
     source: Path,
     output: Path,
+    region: Path | None,
     progress: ProgressCallback | None,
     cancel: CancelCallback | None,
     bundle: Bundle | None,
-    expected: str | None = None,
+    expected: Record | None = None,
 ) -> Record:
+    """What ``translate`` does; with a record ``expected``, only for the scan and region that it names."""
     monitor = Monitor(None, cancel)
     beside = [record_path(output), *([disagreement_path(output)] if request.disagreement else [])]
-    check_output(source, output, beside)
+    for taken in (source, *([region] if region else [])):
+        check_output(taken, output, beside)
     chosen, why = choose_bundle(request, bundle)
     start = time.perf_counter()
     scan = monitor.interruptible(lambda: read_volume(source))
+    mask = None if region is None else monitor.interruptible(lambda: _read_region(region, scan.volume.grid))
+    if expected is not None:
+        _same_input(expected, scan, mask)
     read_s = time.perf_counter() - start
-    if expected is not None and scan.content_hash != expected:
-        raise InputError(
-            "The input is not the scan of the record (its content hash differs); name that scan."
-        )
     start = time.perf_counter()
-    job = _checked(scan, request, chosen, why, monitor)
+    warm = Warm()
+    job = _checked(scan, request, chosen, why, mask, warm, monitor)
     check_s = time.perf_counter() - start
     item = np.dtype(job.bundle.card.output.dtype).itemsize + (4 if request.disagreement else 0)
     check_space(output, math.prod(scan.volume.shape) * item)
-    result, record = _run(job, progress, cancel)
+    result, record = _run(job, warm, progress, cancel)
     timings = {"read": round(read_s, 4), "check": round(check_s, 4), **record.timings}
     with staging(output) as folder:
         start = time.perf_counter()
         record = _write(record, result, output, folder, timings, monitor, start)
     return record
+
+
+def _read_region(path: Path, grid: Grid) -> NDArray[np.bool_]:
+    volume = read_volume(path).volume
+    if not volume.grid.is_close(grid):
+        raise InputError(f"The region {path.name} does not lie on the scan's grid; resample it there first.")
+    return checked_region(volume.array, grid.shape)
+
+
+def _same_input(record: Record, scan: Scan, region: NDArray[np.bool_] | None) -> None:
+    if scan.content_hash != record.input.content_hash:
+        raise InputError(
+            "The input is not the scan of the record (its content hash differs); name that scan."
+        )
+    there = None if region is None else content_hash(Volume(region, scan.volume.ijk_to_ras))
+    if there != record.region_hash:
+        if record.region_hash is None:
+            raise InputError("The record is of the whole scan; leave out the region.")
+        raise InputError("The record is of another region of the scan; name the region that was used then.")
 
 
 def _write(
@@ -352,4 +285,4 @@ def _write(
     return record
 
 
-__all__ = ["Rerun", "choose_bundle", "rerun", "translate", "translate_volume"]
+__all__ = ["run_files", "translate", "translate_volume"]

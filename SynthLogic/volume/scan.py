@@ -23,14 +23,14 @@ class ScanMeta:
     """What is known about a scan besides its voxels; never anything about the patient.
 
     Attributes:
-        kind: one file or a DICOM folder.
-        format: "NIfTI", "NRRD", "MetaImage" or "DICOM".
+        kind: one file, a DICOM folder, or voxels that were in memory already.
+        format: "NIfTI", "NRRD", "MetaImage", "DICOM" or "memory".
         modality: DICOM's Modality ("CT", "MR", ..); None where the format does not say.
         dtype: numpy name of the voxel type, as read.
         notes: what was done or noticed while reading, one sentence each, fit to be shown and recorded.
     """
 
-    kind: Literal["file", "dicom"]
+    kind: Literal["file", "dicom", "memory"]
     format: str
     modality: str | None
     dtype: str

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from SynthLogic.bundles import Bundle, Card, find, import_bundle, write_bundle
-from SynthLogic.bundles.foreign import refuse_pickle
+from SynthLogic.bundles.pickles import refuse_pickle
 from SynthLogic.errors import BundleError
 
 from .conftest import card_data

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +75,15 @@ def test_the_same_again_is_said_to_be_there_and_another_needs_a_higher_version(m
     assert higher.status == "replaced"
     assert find("tiny-ct-to-mr").version == "1.0.1"
     find("tiny-ct-to-mr").verify()
+
+
+def test_what_a_killed_import_left_goes_with_the_next_one(make: Make) -> None:
+    folder = import_bundle(make().folder).bundle.folder.parent
+    for name, age_s in ((".import-old", 2 * 3600), (".import-running", 0)):
+        (folder / name / "bundle").mkdir(parents=True)
+        os.utime(folder / name, (time.time() - age_s,) * 2)
+    import_bundle(make(at="b").folder)
+    assert sorted(p.name for p in folder.glob(".*")) == [".import-running"]
 
 
 def test_a_damaged_installed_bundle_is_named_and_mended_by_importing_it_again(make: Make, home: Path) -> None:

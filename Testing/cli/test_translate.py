@@ -315,3 +315,25 @@ def test_ctrl_c_ends_within_two_seconds_and_leaves_nothing(shell, files_of, ct_t
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("Error: Cancelled")
     assert files_of() == before
+
+
+def test_only_a_region_is_translated_and_rerun_needs_it(call, refused, scans, ct_to_mr, tmp_path):
+    source = read_volume(scans / "ct.nii.gz").volume
+    mask = np.zeros(source.shape, np.uint8)
+    mask[2:5, 10:20, 12:30] = 1
+    write_volume(tmp_path / "mask.nii.gz", source.with_array(mask))
+    write_volume(tmp_path / "shifted.nii.gz", Volume(mask, np.diag([6.0, 6, 5, 1])))
+    write_volume(tmp_path / "empty.nii.gz", source.with_array(0 * mask))
+    model = ["--model", ct_to_mr]
+    arguments = ["translate", scans / "ct.nii.gz", tmp_path / "mr.nii.gz", "--to", "MR", *model]
+    for name, said in (("shifted", "scan's grid"), ("empty", "empty"), ("none", "does not exist")):
+        refused(call(*arguments, "--region", tmp_path / f"{name}.nii.gz"), said)
+    assert not (tmp_path / "mr.nii.gz").exists()
+    result = call(*arguments, "--region", tmp_path / "mask.nii.gz")
+    assert result.code == 0, result.err
+    made = read_volume(tmp_path / "mr.nii.gz").volume.array
+    assert (made[mask == 0] == 0).all()
+    assert made[mask != 0].max() > 0
+    again = ["rerun", tmp_path / "mr.record.json", "--input", scans / "ct.nii.gz", *model]
+    refused(call(*again), "another region")
+    assert call(*again, "--region", tmp_path / "mask.nii.gz").code == 0

@@ -1,0 +1,1 @@
+"""The parts of the module: one panel per task, the worker's Qt side, installation, sample data."""

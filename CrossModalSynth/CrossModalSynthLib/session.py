@@ -1,0 +1,99 @@
+"""What all panels share: the worker, and work that is done a little at a time between two events."""
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from CrossModalSynthLib.process import QtTransport
+from SynthLogic.errors import SynthError
+from SynthLogic.worker import Client, Failure
+
+TICK_MS = 200
+
+
+class Session:
+    """One worker for the whole module; it starts with the first job and ends with the module.
+
+    Attributes:
+        client: to submit jobs to.
+        changed: functions called when the worker's state may have changed.
+    """
+
+    def __init__(self):
+        self.changed = []
+        self.client = Client(QtTransport, changed=self._onChanged)
+        self._chores = []
+        self._ticker = qt.QTimer()
+        self._ticker.setInterval(TICK_MS)
+        self._ticker.connect("timeout()", self.client.tick)
+        self._turn = qt.QTimer()
+        self._turn.setInterval(0)
+        self._turn.connect("timeout()", self._onTurn)
+        # Slicer ends without telling its modules; the worker also sees it by itself.
+        slicer.app.connect("aboutToQuit()", self.close)
+
+    def close(self):
+        """End the worker; pending runs get their verdict."""
+        self._chores.clear()
+        self._turn.stop()
+        self.client.close()
+        self._ticker.stop()
+        slicer.app.disconnect("aboutToQuit()", self.close)
+
+    def spread(self, steps, finished, failed):
+        """Take one of ``steps`` (an iterator) a turn of the event loop, so that the window never waits.
+
+        Args:
+            steps: each takes a few milliseconds.
+            finished: called after the last.
+            failed: called with a Failure if a step, or ``finished``, cannot do its work.
+
+        Returns:
+            What ``abandon`` takes.
+        """
+        chore = (iter(steps), finished, failed)
+        self._chores.append(chore)
+        self._turn.start()
+        return chore
+
+    def abandon(self, chore):
+        """Take no more of its steps, and tell nobody."""
+        if chore in self._chores:
+            self._chores.remove(chore)
+
+    def _onTurn(self):
+        if not self._chores:
+            self._turn.stop()
+            return
+        chore = self._chores[0]
+        steps, finished, failed = chore
+        try:
+            if next(steps, None) is not None:
+                return
+            self.abandon(chore)
+            finished()
+        except Exception as error:
+            self.abandon(chore)
+            failed(failureOf(error))
+            if not isinstance(error, SynthError):
+                raise
+
+    def _onChanged(self):
+        busy = self.client.state != "off"
+        if busy != self._ticker.isActive():
+            (self._ticker.start if busy else self._ticker.stop)()
+        for function in self.changed:
+            function()
+
+
+def failureOf(error):
+    """What to tell the user of an exception in the window itself."""
+    if isinstance(error, SynthError):
+        return Failure(type(error).__name__, str(error))
+    if isinstance(error, MemoryError):
+        return Failure(
+            "MemoryError", _("Slicer's memory ran out; close other data, or choose a region, and run again.")
+        )
+    return Failure(
+        "Unexpected", _("Something unforeseen went wrong; report it with the details, please."), repr(error)
+    )

@@ -1,0 +1,41 @@
+"""Which bundle runs a request."""
+
+from __future__ import annotations
+
+from SynthLogic.bundles import Bundle, find, pick
+from SynthLogic.errors import BundleError
+from SynthLogic.jobs.requests import TranslateRequest
+
+
+def choose_bundle(request: TranslateRequest, bundle: Bundle | None = None) -> tuple[Bundle, str]:
+    """The bundle to run, its files verified, and one sentence why.
+
+    Args:
+        request: names an installed bundle, or none for the best one.
+        bundle: one that was opened from a folder; it must have the name that the request gives.
+
+    Raises:
+        BundleError: none fits, it translates another way, or a file of it is not what the card says.
+    """
+    if bundle is not None:
+        if request.model not in (None, bundle.card.name):
+            raise BundleError(
+                f"The request names bundle {request.model!r}, not {bundle.card.name!r}; name the same."
+            )
+        why = f"{bundle.card.name} {bundle.card.version} was asked for."
+    elif request.model is not None:
+        bundle = find(request.model)
+        why = f"{bundle.card.name} {bundle.card.version} was asked for."
+    else:
+        bundle, why = pick(request.source, request.target)
+    card = bundle.card
+    if (card.input.modality, card.output.modality) != (request.source, request.target):
+        raise BundleError(
+            f"Bundle {card.name!r} makes {card.output.modality} from {card.input.modality}, "
+            f"not {request.target} from {request.source}; choose another bundle or target."
+        )
+    bundle.verify_files()
+    return bundle, why
+
+
+__all__ = ["choose_bundle"]

@@ -1,0 +1,6 @@
+"""``python -m SynthLogic.worker``: run jobs for the process at the other end of the pipes."""
+
+from SynthLogic.worker.server import main
+
+if __name__ == "__main__":
+    main()
