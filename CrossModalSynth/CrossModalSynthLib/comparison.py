@@ -69,8 +69,12 @@ class Comparison:
         scan = source_of(node) if node is not None and is_synthetic(node) else None
         self.ui.compareSection.enabled = scan is not None
         if scan is not None:
+            wasShown = _isShown(scan)
             self._overlay = Overlay(slicer.mrmlScene, scan, node)
             self._onMode(self.ui.modeSelector.currentIndex)
+            if not wasShown:
+                # The views look at something else, perhaps far away.
+                slicer.util.resetSliceViews()
 
     def _onMode(self, mode):
         self._flicker.stop()
@@ -152,3 +156,9 @@ class Comparison:
             if self._overlay is not None:
                 self._overlay.show(self._overlay.opacity)
             remove_result(slicer.mrmlScene, board)
+
+
+def _isShown(node):
+    views = slicer.mrmlScene.GetNodesByClass("vtkMRMLSliceCompositeNode")
+    shown = (views.GetItemAsObject(n).GetBackgroundVolumeID() for n in range(views.GetNumberOfItems()))
+    return node.GetID() in shown

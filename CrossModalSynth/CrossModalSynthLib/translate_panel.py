@@ -14,6 +14,7 @@ from CrossModalSynthLib.translation import CANCELLED, Translation
 from SynthLogic.scene import is_synthetic
 
 ALL_PLANES = "axial,coronal,sagittal"
+OVERLAP = 400
 
 
 class TranslatePanel(VTKObservationMixin):
@@ -121,6 +122,8 @@ class TranslatePanel(VTKObservationMixin):
                 self._look.again(model)
 
     def _onChoice(self, index):
+        if self._parameters is None:
+            return
         for name, selector in self._choices.items():
             if getattr(self._parameters, name) != selector.currentData:
                 setattr(self._parameters, name, selector.currentData)
@@ -247,7 +250,7 @@ class TranslatePanel(VTKObservationMixin):
         if self.installation.missing():
             self._install()
             return
-        self._start(consent=False)
+        self._start()
 
     def _install(self):
         if self.installation.ask():
@@ -259,11 +262,10 @@ class TranslatePanel(VTKObservationMixin):
         show = slicer.util.infoDisplay if answer["works"] else slicer.util.warningDisplay
         show(answer["message"], windowTitle=_("Cross-Modal Synthesis"))
 
-    def _start(self, consent):
+    def _start(self):
         answer, parameters = self._answer, self._parameters
         if answer is None or answer["target"] is None:
             return
-        self._hideMessage()
         request = {
             "target": answer["target"],
             "model": parameters.bundle or None,
@@ -272,18 +274,26 @@ class TranslatePanel(VTKObservationMixin):
             "planes": parameters.planes.split(",") if parameters.planes else None,
             "force": bool(self._force),
         }
+        chosen = {"region": parameters.region, "name": parameters.outputName}
+        self._run(self._scan, request, chosen, uploaded=self._look.upload)
+
+    def _run(self, scan, request, chosen, **options):
+        """Translate ``scan``; after a consent the same once more, whatever is chosen by then."""
+        self._hideMessage()
+
+        def agree():
+            self._run(scan, request, chosen, consent=True)
+
         run = Translation(
             self.session,
             slicer.mrmlScene,
-            self._scan,
+            scan,
             request,
-            region=parameters.region,
-            name=parameters.outputName,
-            uploaded=self._look.upload,
-            consent=consent,
+            **chosen,
+            **options,
             progress=lambda fraction, step: self._onProgress(run, fraction, step),
             finished=lambda node: self._onFinished(run, node),
-            failed=lambda failure: self._onFailed(run, failure),
+            failed=lambda failure: self._onFailed(run, failure, agree),
         )
         self.runs.append(run)
         self._note(_("{title}: to be translated to {target}").format(title=run.title, target=run.target))
@@ -306,7 +316,7 @@ class TranslatePanel(VTKObservationMixin):
         self.comparison.show(node)
         self._ended()
 
-    def _onFailed(self, run, failure):
+    def _onFailed(self, run, failure, agree):
         self.runs.remove(run)
         self._note(f"{run.title}: {failure.message}")
         self._ended()
@@ -317,7 +327,7 @@ class TranslatePanel(VTKObservationMixin):
                 ),
                 windowTitle=_("Cross-Modal Synthesis"),
             ):
-                self._start(consent=True)
+                agree()
         elif failure.kind != CANCELLED:
             self.showFailure(failure)
 
@@ -373,12 +383,13 @@ class TranslatePanel(VTKObservationMixin):
 
     def _onSession(self):
         """The worker's own log follows ours."""
-        log = self.session.client.log_text
-        if log != self._log:
-            new = log[len(self._log) :] if log.startswith(self._log) else log
-            self._log = log
-            if new.strip():
-                self.ui.logText.appendPlainText(new.rstrip())
+        log, last = self.session.client.log_text, self._log[-OVERLAP:]
+        # The client keeps the end of a long log; another worker begins anew.
+        start = log.rfind(last) if last else -1
+        new = log[start + len(last) :] if start >= 0 else log
+        self._log = log
+        if new.strip():
+            self.ui.logText.appendPlainText(new.rstrip())
 
 
 def _unit(step):

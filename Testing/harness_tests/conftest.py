@@ -1,11 +1,3 @@
-import os
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-from harness.pytest_plugin import host, slicer_host
-
-__all__ = ["host", "slicer_host"]
-
 from pathlib import Path
 
 import pytest

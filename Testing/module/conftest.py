@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from harness.pytest_plugin import *  # noqa: F403
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "CrossModalSynth" / "CrossModalSynth.py"

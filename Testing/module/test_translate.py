@@ -4,12 +4,15 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import vtk
 
 from SynthLogic.scene import grid_of, is_synthetic, record_of, source_of, volume_of
 from SynthLogic.volume import Volume
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def turned(volume, degrees=25.0):
@@ -57,7 +60,7 @@ def test_load_click_wait_see(user, subject, expected, host):
         assert np.abs(host.view(name).pixels().astype(int) - scan_pixels).mean() > 5
 
 
-def test_mr_to_ct_is_in_hu(user, subject, expected):
+def test_mr_to_ct_is_in_hu(user, subject, expected, host):
     scan = user.add(subject.mr, "Heart")
     user.choose(scan)
     assert user.ui.synthesizeButton.text == "Synthesize CT"
@@ -68,6 +71,9 @@ def test_mr_to_ct_is_in_hu(user, subject, expected):
     assert array.dtype == np.int16
     assert array.min() < -900
     assert result.GetName() == "Heart CT (synthetic)"
+    # Nothing was shown before: the views were fitted to it.
+    for name in ("Red", "Green", "Yellow"):
+        assert (host.view(name).pixels().max(-1) > 60).mean() > 0.05
 
 
 def test_oblique_scan(user, subject, expected):
@@ -325,3 +331,33 @@ def test_choices_are_kept_in_the_scene(user, host, tmp_path):
     host.scene.ReadFromMRB(str(tmp_path / "scene.mrb"), False)
     host.spin(0.1)
     assert (user.ui.precisionSelector.currentData, user.ui.outputNameEdit.text) == ("fp32", "Mine")
+
+
+def test_a_restricted_licence_asks_once_and_then_runs(user, subject, host, tmp_path):
+    from SynthLogic.bundles import Bundle, write_bundle
+
+    shipped = Bundle.open(ROOT / "Resources" / "bundles" / "thorax-ct-to-mr")
+    licence = shipped.card.licence.model_copy(update={"restricted": True, "notice": "Only on Sundays."})
+    card = shipped.card.model_copy(update={"name": "strict", "licence": licence})
+    text = (shipped.folder / "LICENSE").read_text()
+    tensors = shipped.load_network().state_dict()
+    write_bundle(tmp_path / "home" / "bundles" / "strict", card, tensors, licence=text)
+    first, second = user.add(subject.ct, "First"), user.add(subject.mr, "Second")
+    user.choose(first)
+    user.panel._parameters.bundle = "strict"
+    user.wait(lambda: user.ui.synthesizeButton.enabled)
+    host.answers.expect(False, kind="confirm", text="Only on Sundays")
+    user.click()
+    user.wait(lambda: not user.panel.runs and host.answers.asked)
+    assert user.synthetic() == []
+    host.answers.expect(True, kind="confirm", text="Only on Sundays")
+    user.click()
+    user.panel._parameters.scan = second
+    result = user.finish()
+    assert source_of(result) is first
+    assert json.loads(record_of(result))["bundle"]["name"] == "strict"
+    user.panel._parameters.scan = first
+    user.wait(lambda: user.ui.synthesizeButton.enabled)
+    user.click()
+    user.finish()
+    assert len(user.synthetic()) == 2

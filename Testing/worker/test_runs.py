@@ -78,7 +78,7 @@ def test_progress_is_monotone_ends_and_tells_seconds_left(worker, long_volume):
     assert fractions[0] == 0
     assert fractions[-1] == 1
     assert fractions == sorted(fractions)
-    assert len(fractions) > 5
+    assert len(fractions) >= 3
     assert {step.unit for step in steps} == {"slices"}
     left = [step.seconds_left for step in steps if step.seconds_left is not None]
     assert left[0] > left[-1] == 0
