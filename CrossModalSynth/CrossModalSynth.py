@@ -128,6 +128,7 @@ class CrossModalSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode = None
         self._connection = None
         self._entered = False
+        self.translatePanel = None
 
     def setup(self):
         """Build the panel; called once when the module is first shown."""
@@ -160,10 +161,13 @@ class CrossModalSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        # A reload shows the module anew without entering it.
+        self._entered = True
         self.initializeParameterNode()
 
     def cleanup(self):
         """End the worker and let go of the scene; called when the module is reloaded or Slicer ends."""
+        self._entered = False
         self.setParameterNode(None)
         self.removeObservers()
         for panel in self.panels:
@@ -220,7 +224,8 @@ class CrossModalSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode, self._connection = node, None
         if node is not None:
             self._connection = node.connectGui(self.translateWidget)
-        self.translatePanel.setParameterNode(node)
+        if self.translatePanel is not None:
+            self.translatePanel.setParameterNode(node)
 
 
 class CrossModalSynthTest(ScriptedLoadableModuleTest):

@@ -47,6 +47,13 @@ class Comparison:
         else:
             self.ui.resultSelector.setCurrentNode(node)
 
+    def pause(self):
+        """Stop flickering, with the result shown."""
+        if self._flicker.isActive():
+            self._flicker.stop()
+            if self._overlay is not None:
+                self._overlay.show(self._amounts[BLEND] / 100)
+
     def stop(self):
         """Show again what was shown before."""
         self._flicker.stop()

@@ -1,7 +1,9 @@
 """Looking at the chosen scan: its voxels go to the worker, which says what it sees and what it would do."""
 
+import numpy as np
+
 from CrossModalSynthLib.session import failureOf
-from SynthLogic.scene import frame_of, parent_to_world, proxy_of, volume_of
+from SynthLogic.scene import frame_of, grid_of, parent_to_world, proxy_of, volume_of
 
 
 class Look:
@@ -43,8 +45,15 @@ class Look:
         """The voxels, once they are where the worker reads them; None before and after."""
         return self._upload if self._upload is not None and self._upload.finished else None
 
+    def isCurrent(self):
+        """Whether the scan still lies where it lay when it was looked at."""
+        if self._upload is None or not self.node.IsA("vtkMRMLVolumeNode"):
+            return True
+        return np.array_equal(self._upload.ijk_to_ras, grid_of(self.node).ijk_to_ras)
+
     def again(self, model):
         """Check the same voxels for another bundle."""
+        self.answer = None
         if self._run is not None and self._run.state == "pending":
             self._arguments["model"] = model or None
             self._over = True

@@ -6,6 +6,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from CrossModalSynthLib.translate_panel import consents
+
 
 class ModelsPanel:
     """Owns the widgets of ModelsPanel.ui.
@@ -101,13 +103,8 @@ class ModelsPanel:
 
         def failed(failure):
             self._say(failure.message)
-            if failure.kind == "ConsentRequired" and slicer.util.confirmOkCancelDisplay(
-                _("The licence of this bundle asks for your consent, once:\n\n{notice}").format(
-                    notice=failure.data.get("notice", failure.message)
-                ),
-                windowTitle=_("Cross-Modal Synthesis"),
-            ):
-                self._import(source, consent=True)
+            if failure.kind == "ConsentRequired":
+                self.session.later(lambda: consents(failure) and self._import(source, consent=True))
 
         def finished(answer):
             self._say(answer["message"])

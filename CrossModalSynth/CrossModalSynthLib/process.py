@@ -22,6 +22,7 @@ class QtTransport:
     def __init__(self, received, log, ended):
         self._received, self._log, self._ended = received, log, ended
         self._process = None
+        self._past = []
 
     @property
     def running(self):
@@ -70,9 +71,10 @@ class QtTransport:
             self._gone(exitCode, exitStatus == qt.QProcess.CrashExit)
 
     def _gone(self, exitCode, crashed):
-        process, self._process = self._process, None
-        # It still is in one of its own signals.
-        process.deleteLater()
+        # It still is in one of its own signals, and the last reference to it would delete it.
+        self._past.append(self._process)
+        qt.QTimer.singleShot(0, self._past.clear)
+        self._process = None
         self._ended(exitCode, crashed)
 
 

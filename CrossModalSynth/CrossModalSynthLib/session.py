@@ -21,6 +21,7 @@ class Session:
 
     def __init__(self):
         self.changed = []
+        self.closed = False
         self.client = Client(QtTransport, changed=self._onChanged)
         self._chores = []
         self._ticker = qt.QTimer()
@@ -34,6 +35,7 @@ class Session:
 
     def close(self):
         """End the worker; pending runs get their verdict."""
+        self.closed = True
         self._chores.clear()
         self._turn.stop()
         self.client.close()
@@ -60,6 +62,10 @@ class Session:
         """Take no more of its steps, and tell nobody."""
         if chore in self._chores:
             self._chores.remove(chore)
+
+    def later(self, function):
+        """Call it one event later: a dialog must not hold up the pipe that asked for it."""
+        qt.QTimer.singleShot(0, lambda: None if self.closed else function())
 
     def _onTurn(self):
         if not self._chores:

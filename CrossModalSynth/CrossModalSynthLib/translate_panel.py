@@ -10,6 +10,7 @@ from slicer.util import VTKObservationMixin
 
 from CrossModalSynthLib.comparison import Comparison
 from CrossModalSynthLib.look import Look
+from CrossModalSynthLib.session import failureOf
 from CrossModalSynthLib.translation import CANCELLED, Translation
 from SynthLogic.scene import is_synthetic
 
@@ -33,7 +34,6 @@ class TranslatePanel(VTKObservationMixin):
         self.runs = []
         self._parameters = None
         self._scan = self._look = self._force = None
-        self._asked = False
         self._log = ""
         self._details = ""
         for label, value in (
@@ -70,12 +70,16 @@ class TranslatePanel(VTKObservationMixin):
         if self._parameters is not None and self._parameters.scan is None:
             self._parameters.scan = _shownVolume()
         self._onParameters()
+        if self._scan is not None and self._look is None:
+            self._lookAtScan()
 
     def exit(self):
-        """The user left the module; runs go on, and so does what is shown."""
+        """The user left the module; runs go on, flicker does not."""
+        self.comparison.pause()
 
     def cleanup(self):
         """The module ends."""
+        self.comparison.stop()
         self.sceneCloses()
         self.session.changed.remove(self._onSession)
 
@@ -117,9 +121,13 @@ class TranslatePanel(VTKObservationMixin):
             self._observeScan()
             self._lookAtScan()
         elif scan is not None and model != self._model:
-            self._model = model
-            if self._look is not None:
+            self._model, self._force = model, False
+            self._hideMessage()
+            if self._look is None:
+                self._lookAtScan()
+            else:
                 self._look.again(model)
+                self._show()
 
     def _onChoice(self, index):
         if self._parameters is None:
@@ -129,11 +137,10 @@ class TranslatePanel(VTKObservationMixin):
                 setattr(self._parameters, name, selector.currentData)
 
     def _onAdvanced(self, collapsed):
-        if collapsed or self._asked or self.installation.missing():
+        if collapsed or self.installation.missing():
             return
-        self._asked = True
-        self.session.client.submit("models", finished=self._onModels)
-        self.session.client.submit("devices", finished=self._onDevices)
+        self.session.client.submit("models", finished=self._onModels, failed=self.showFailure)
+        self.session.client.submit("devices", finished=self._onDevices, failed=self.showFailure)
 
     def _onModels(self, answer):
         for bundle in answer["bundles"]:
@@ -155,14 +162,14 @@ class TranslatePanel(VTKObservationMixin):
         node = self._scan
         if node is None:
             return
-        self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._show)
+        self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onScanModified)
         if node.IsA("vtkMRMLVolumeNode"):
             self.addObserver(node, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self._lookAtScan)
             self.addObserver(node, slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self._lookAtScan)
 
     def _forgetScan(self):
         if self._scan is not None:
-            self.removeObservers(self._show)
+            self.removeObservers(self._onScanModified)
             self.removeObservers(self._lookAtScan)
         if self._look is not None:
             self._look.stop()
@@ -170,6 +177,11 @@ class TranslatePanel(VTKObservationMixin):
         self._force = False
         self._hideMessage()
         self._show()
+
+    def _onScanModified(self, caller=None, event=None):
+        """Spacing, origin and directions change without an event of their own."""
+        if self._look is not None and not self._look.isCurrent():
+            self._lookAtScan()
 
     def _lookAtScan(self, caller=None, event=None):
         if self._look is not None:
@@ -186,6 +198,7 @@ class TranslatePanel(VTKObservationMixin):
         self._show()
 
     def _onSeen(self, answer):
+        self._hideMessage()
         stopping = [f for f in answer["report"]["findings"] if f["level"] == "error" or f["needs_force"]]
         if stopping:
             self._message(
@@ -313,23 +326,28 @@ class TranslatePanel(VTKObservationMixin):
     def _onFinished(self, run, node):
         self.runs.remove(run)
         self._note(_("{title}: done, {name}").format(title=run.title, name=node.GetName()))
-        self.comparison.show(node)
         self._ended()
+        try:
+            self.comparison.show(node)
+        except Exception as error:
+            self.showFailure(failureOf(error))
 
     def _onFailed(self, run, failure, agree):
         self.runs.remove(run)
         self._note(f"{run.title}: {failure.message}")
         self._ended()
         if failure.kind == "ConsentRequired":
-            if slicer.util.confirmOkCancelDisplay(
-                _("The licence of this bundle asks for your consent, once:\n\n{notice}").format(
-                    notice=failure.data.get("notice", failure.message)
-                ),
-                windowTitle=_("Cross-Modal Synthesis"),
-            ):
-                agree()
+            self.session.later(lambda: self._askConsent(run.node, failure, agree))
         elif failure.kind != CANCELLED:
             self.showFailure(failure)
+
+    def _askConsent(self, scan, failure, agree):
+        if (
+            slicer.mrmlScene.IsNodePresent(scan)
+            and consents(failure)
+            and slicer.mrmlScene.IsNodePresent(scan)
+        ):
+            agree()
 
     def _ended(self):
         self.ui.cancelButton.enabled = True
@@ -390,6 +408,14 @@ class TranslatePanel(VTKObservationMixin):
         self._log = log
         if new.strip():
             self.ui.logText.appendPlainText(new.rstrip())
+
+
+def consents(failure):
+    """Ask whether the user agrees to a bundle's restricted licence."""
+    question = _("The licence of this bundle asks for your consent, once:\n\n{notice}").format(
+        notice=failure.data.get("notice", failure.message)
+    )
+    return slicer.util.confirmOkCancelDisplay(question, windowTitle=_("Cross-Modal Synthesis"))
 
 
 def _unit(step):

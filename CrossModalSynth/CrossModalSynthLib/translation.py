@@ -3,6 +3,7 @@
 import json
 from itertools import chain
 
+import numpy as np
 from slicer.i18n import tr as _
 
 from CrossModalSynthLib.session import failureOf
@@ -105,8 +106,9 @@ class Translation:
         """Copy the next frame, and the region with the first, to where the worker reads them."""
         volume = volume_of(self.node) if self._sequence is None else frame_of(self.node, self._frame)
         client = self.session.client
-        if self._uploaded is not None and self._uploaded.finished:
-            self._upload, self._uploaded = self._uploaded, None
+        uploaded, self._uploaded = self._uploaded, None
+        if uploaded is not None and np.array_equal(uploaded.ijk_to_ras, volume.ijk_to_ras):
+            self._upload = uploaded
             self._upload.hold()
             steps = iter(())
         else:

@@ -76,8 +76,14 @@ class SampleDataLogic:
         return next((s for s in every if s.sampleName == sampleName), None)
 
     def downloadFromSource(self, source: SampleDataSource) -> Any:
-        if source.customDownloader is None:
-            raise RuntimeError(f"the harness downloads nothing: {source.uris}")
+        # As in Slicer: only the Sample Data module's button calls a custom downloader.
+        raise RuntimeError(f"the harness downloads nothing: {source.uris}")
+
+    def press(self, sampleName: str) -> Any:
+        """What the Sample Data module's button of that sample does."""
+        source = self.sourceForSampleName(sampleName)
+        if source is None or source.customDownloader is None:
+            raise RuntimeError(f"no sample data named '{sampleName}' is made on the spot")
         return source.customDownloader(source)
 
     def downloadSamples(self, sampleName: str) -> Any:

@@ -165,7 +165,7 @@ def test_collapsible_sections_hide_their_contents(host, sample):
 def test_sample_data(host, sample):
     import SampleData
 
-    (block,) = SampleData.SampleDataLogic().downloadSamples("Block")
+    (block,) = SampleData.SampleDataLogic().press("Block")
     assert block.GetName() == "Block"
     with pytest.raises(TypeError, match="uris"):
         SampleData.SampleDataLogic.registerCustomSampleDataSource(sampleName="None", customDownloader=print)

@@ -24,7 +24,7 @@ exec(compile(open(path).read(), path, "exec"), {"__name__": "CrossModalSynth", "
 seconds = time.perf_counter() - start
 widget = host.load_module(path)
 import slicer, SampleData
-[ct, mr] = SampleData.SampleDataLogic().downloadSamples("SimulatedThorax1")
+[ct, mr] = SampleData.SampleDataLogic().press("SimulatedThorax1")
 widget.translatePanel._parameters.scan = ct
 host.wait(lambda: widget.translatePanel._answer is not None, 120)
 widget.ui.tabs.currentIndex = 1
@@ -64,7 +64,7 @@ def test_sample_data(host, module):
     assert [source.sampleName for source in sources] == ["SimulatedThorax1", "SimulatedThorax2"]
     for source in sources:
         assert Path(source.thumbnailFileName).is_file()
-    [ct, mr] = SampleData.SampleDataLogic().downloadSamples("SimulatedThorax2")
+    [ct, mr] = SampleData.SampleDataLogic().press("SimulatedThorax2")
     assert ct.GetName() == "SimulatedThorax2 CT"
     assert volume_of(ct).grid.is_close(volume_of(mr).grid)
     assert volume_of(ct).array.min() < -900

@@ -105,6 +105,18 @@ def test_scan_under_a_parent_transform(user, subject, expected, host):
     assert grid_of(result).is_close(grid_of(scan))
 
 
+def test_spacing_corrected_after_the_scan_was_chosen(user, subject, expected):
+    scan = user.add(subject.ct, "CT")
+    user.choose(scan)
+    scan.SetSpacing(5.0, 5.0, 7.0)
+    user.wait(lambda: user.panel._answer is not None)
+    user.click()
+    result = user.finish()
+    wanted = expected(Volume(subject.ct.array, volume_of(scan).ijk_to_ras), "MR")[0]
+    np.testing.assert_array_equal(volume_of(result).array, wanted.array)
+    assert grid_of(result).is_close(grid_of(scan))
+
+
 def test_region(user, subject, host):
     scan = user.add(subject.ct, "CT")
     roi = host.scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "Heart")
@@ -222,6 +234,11 @@ def test_module_reloaded_meanwhile(user, large_subject, subject, host, worker_pi
     again.choose(again.add(subject.ct, "Next"))
     again.click()
     assert is_synthetic(again.finish())
+    # The reloaded panel follows the scene.
+    host.close_scene()
+    again.choose(again.add(subject.ct, "After"))
+    again.click()
+    assert is_synthetic(again.finish())
 
 
 def test_worker_killed_meanwhile(user, large_subject, expected, worker_pids):
@@ -314,7 +331,9 @@ def test_advanced_lists_bundles_and_devices(user, subject):
     user.wait(lambda: user.ui.messageFrame.visible)
     assert not user.ui.synthesizeButton.enabled
     user.ui.bundleSelector.currentIndex = user.ui.bundleSelector.findData("thorax-ct-to-mr")
+    assert not user.ui.synthesizeButton.enabled  # until it has looked again
     user.wait(lambda: user.ui.synthesizeButton.enabled)
+    assert not user.ui.messageFrame.visible
     user.ui.precisionSelector.currentIndex = user.ui.precisionSelector.findData("fp32")
     user.click()
     made = json.loads(record_of(user.finish()))
@@ -349,10 +368,12 @@ def test_a_restricted_licence_asks_once_and_then_runs(user, subject, host, tmp_p
     host.answers.expect(False, kind="confirm", text="Only on Sundays")
     user.click()
     user.wait(lambda: not user.panel.runs and host.answers.asked)
+    host.spin(0.1)
     assert user.synthetic() == []
     host.answers.expect(True, kind="confirm", text="Only on Sundays")
     user.click()
     user.panel._parameters.scan = second
+    user.wait(user.synthetic)  # the question comes an event later, then the run begins again
     result = user.finish()
     assert source_of(result) is first
     assert json.loads(record_of(result))["bundle"]["name"] == "strict"

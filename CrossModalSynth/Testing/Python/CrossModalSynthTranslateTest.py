@@ -31,9 +31,9 @@ class CrossModalSynthTranslateTest(unittest.TestCase):
 
     def test_translate(self):
         """Choose, click, wait: the result has the scan's shape and geometry, and says what it is."""
-        import SampleData
+        from CrossModalSynthLib.sample_data import addSubject
 
-        ct = SampleData.SampleDataLogic().downloadSamples("SimulatedThorax1")[0]
+        ct = addSubject(slicer.mrmlScene, 1)[0]
         before = slicer.util.arrayFromVolume(ct).copy()
         self.panel.ui.scanSelector.setCurrentNode(ct)
         self.wait(lambda: self.panel.ui.synthesizeButton.enabled)
