@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 
 from CrossModalSynthLib.session import failureOf
 from SynthLogic.scene import Checkerboard, Overlay, is_synthetic, source_of
+from SynthLogic.scene.nodes import nodes_of_class
 from SynthLogic.scene.results import remove_result
 
 BLEND, CHECKERBOARD, FLICKER = range(3)
@@ -166,6 +167,5 @@ class Comparison:
 
 
 def _isShown(node):
-    views = slicer.mrmlScene.GetNodesByClass("vtkMRMLSliceCompositeNode")
-    shown = (views.GetItemAsObject(n).GetBackgroundVolumeID() for n in range(views.GetNumberOfItems()))
-    return node.GetID() in shown
+    views = nodes_of_class(slicer.mrmlScene, "vtkMRMLSliceCompositeNode")
+    return node.GetID() in (view.GetBackgroundVolumeID() for view in views)

@@ -55,7 +55,6 @@ class Look:
         """Check the same voxels for another bundle."""
         self.answer = None
         if self._run is not None and self._run.state == "pending":
-            self._arguments["model"] = model or None
             self._over = True
             self.session.client.cancel(self._run)
             self._over = False

@@ -13,6 +13,7 @@ from CrossModalSynthLib.look import Look
 from CrossModalSynthLib.session import failureOf
 from CrossModalSynthLib.translation import CANCELLED, Translation
 from SynthLogic.scene import is_synthetic
+from SynthLogic.scene.nodes import nodes_of_class
 
 ALL_PLANES = "axial,coronal,sagittal"
 OVERLAP = 400
@@ -434,9 +435,8 @@ def _setItem(selector, label, value):
 
 def _shownVolume():
     """The volume that the slice views show, or None."""
-    views = slicer.mrmlScene.GetNodesByClass("vtkMRMLSliceCompositeNode")
-    for n in range(views.GetNumberOfItems()):
-        node = slicer.mrmlScene.GetNodeByID(views.GetItemAsObject(n).GetBackgroundVolumeID() or "")
+    for view in nodes_of_class(slicer.mrmlScene, "vtkMRMLSliceCompositeNode"):
+        node = slicer.mrmlScene.GetNodeByID(view.GetBackgroundVolumeID() or "")
         if node is not None and node.IsA("vtkMRMLScalarVolumeNode") and not is_synthetic(node):
             return None if node.IsA("vtkMRMLLabelMapVolumeNode") else node
     return None

@@ -69,11 +69,6 @@ class Translation:
         self._over = False
         self._frame, self._frames, self._sequence = 0, 1, None
 
-    @property
-    def waiting(self):
-        """Whether it waits for another run."""
-        return self._run is not None and self._run.step is None and not self._over
-
     def start(self):
         """Begin; what is wrong with the choice is told by ``failed``."""
         try:

@@ -1,6 +1,6 @@
 """Bundles: a card and weights in a folder that MONAI can run, with the store they live in."""
 
-from SynthLogic.bundles.bundle import Bundle
+from SynthLogic.bundles.bundle import Bundle, summary
 from SynthLogic.bundles.card import (
     PLANES,
     Card,
@@ -50,6 +50,7 @@ __all__ = [
     "installed",
     "pick",
     "remove",
+    "summary",
     "user_store",
     "write_bundle",
 ]

@@ -212,3 +212,18 @@ def _altered(name: str, path: str) -> BundleError:
     return BundleError(
         f"{path!r} of bundle {name!r} is not what its card says (SHA-256 differs); import it again."
     )
+
+
+def summary(bundle: Bundle) -> dict[str, str]:
+    """What a list of bundles says of one."""
+    card = bundle.card
+    return {
+        "name": bundle.name,
+        "version": bundle.version,
+        "hash": bundle.hash,
+        "title": card.title,
+        "input": card.input.modality,
+        "output": card.output.modality,
+        "anatomy": card.coverage.anatomy,
+        "licence": card.licence.spdx,
+    }

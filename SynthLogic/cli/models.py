@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,13 +30,13 @@ Name = Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="Installed bund
 @app.command("list", epilog=example("crossmodalsynth models list"))
 def list_models(json_: JsonFlag = False, debug: DebugFlag = False) -> Answer:
     """List the installed bundles."""
-    from SynthLogic.bundles import damaged, installed
+    from SynthLogic.bundles import damaged, installed, summary
 
     bundles = installed()
     broken = damaged()
     for name, why in broken.items():
         warn(f"Folder {name!r} holds no readable bundle: {why}")
-    document = {"bundles": [_summary(bundle) for bundle in bundles], "damaged": broken}
+    document = {"bundles": [summary(bundle) for bundle in bundles], "damaged": broken}
 
     def show(console: Console) -> None:
         from SynthLogic.review.tables import Column, Table
@@ -66,8 +66,10 @@ def list_models(json_: JsonFlag = False, debug: DebugFlag = False) -> Answer:
 @app.command("show", epilog=example("crossmodalsynth models show thorax-ct-to-mr"))
 def show_model(name: Name, json_: JsonFlag = False, debug: DebugFlag = False) -> Answer:
     """Show a bundle's card: what it does, for which scans, how well, and under which licence."""
+    from SynthLogic.bundles import summary
+
     bundle = _any_bundle(name)
-    document = {**_summary(bundle), "card": bundle.card.model_dump(mode="json")}
+    document = {**summary(bundle), "card": bundle.card.model_dump(mode="json")}
 
     def show(console: Console) -> None:
         from SynthLogic.cli.card_table import card_tables
@@ -131,7 +133,7 @@ def import_model(
     debug: DebugFlag = False,
 ) -> Answer:
     """Verify a bundle and bring it into your store; nothing lands there unless all of it is in order."""
-    from SynthLogic.bundles import ConsentRequired, import_bundle
+    from SynthLogic.bundles import ConsentRequired, import_bundle, summary
 
     try:
         imported = import_bundle(source, trust=trust, consent=accept_licence)
@@ -139,7 +141,7 @@ def import_model(
         if json_ or not agrees(question.name, question.notice):
             raise
         imported = import_bundle(source, trust=trust, consent=True)
-    document = {**_summary(imported.bundle), "status": imported.status, "message": imported.message}
+    document = {**summary(imported.bundle), "status": imported.status, "message": imported.message}
     return Answer(document, lambda console: console.print(imported.message, markup=False, soft_wrap=True))
 
 
@@ -165,20 +167,6 @@ def _any_bundle(name: str) -> Bundle:
         if bundle.name == name:
             return bundle
     return Bundle.open(name) if Path(name).is_dir() else find(name)
-
-
-def _summary(bundle: Bundle) -> dict[str, Any]:
-    card = bundle.card
-    return {
-        "name": bundle.name,
-        "version": bundle.version,
-        "hash": bundle.hash,
-        "title": card.title,
-        "input": card.input.modality,
-        "output": card.output.modality,
-        "anatomy": card.coverage.anatomy,
-        "licence": card.licence.spdx,
-    }
 
 
 def _direction(card: Card) -> str:

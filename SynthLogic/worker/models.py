@@ -66,20 +66,12 @@ def any_bundle(name: str) -> Bundle:
 
 
 def _summary(bundle: Bundle) -> Data:
-    from SynthLogic.bundles import user_store
+    from SynthLogic.bundles import summary, user_store
 
-    card = bundle.card
     return {
-        "name": bundle.name,
-        "version": bundle.version,
-        "hash": bundle.hash,
-        "title": card.title,
-        "input": card.input.modality,
-        "output": card.output.modality,
-        "anatomy": card.coverage.anatomy,
-        "licence": card.licence.spdx,
+        **summary(bundle),
         "removable": bundle.folder.parent == user_store(),
-        "card": card.model_dump(mode="json"),
+        "card": bundle.card.model_dump(mode="json"),
     }
 
 
