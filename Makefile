@@ -19,6 +19,8 @@ $(STAMP): pyproject.toml Makefile
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	# nnU-Net's own check of a data set; what else it depends on wants a torch with CUDA.
+	$(BIN)/python -m pip install --quiet --no-deps nnunetv2==2.8.1 acvl-utils==0.2.6 batchgenerators==0.25.5
 	@$(BIN)/python -c "open('$(STAMP)', 'w').close()"
 
 demo: install

@@ -6,11 +6,12 @@ are in CrossModalSynthLib; nodes become volumes, and results nodes, in SynthLogi
 
 import os
 import sys
-from typing import Union
+from typing import Annotated, Union
 
 import qt
 import slicer
 from slicer import (
+    vtkMRMLLabelMapVolumeNode,
     vtkMRMLMarkupsROINode,
     vtkMRMLScalarVolumeNode,
     vtkMRMLSegmentationNode,
@@ -18,7 +19,7 @@ from slicer import (
 )
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -97,6 +98,11 @@ class CrossModalSynthParameterNode:
     device - auto, cpu or cuda:N
     precision - auto, fp32 or bf16
     planes - empty for what suits the bundle, else planes with commas
+    heart, heartA, heartB - segmentation or label map to paint, and the two to interpolate between
+    heartStyle and so on - style of each: "named:" and a name, "seed", "scan", or empty for the first
+    heartSeed and so on - of a style drawn at random
+    heartReference, heartReferenceLabels and so on - scan that lends its style, and the heart in it
+    heartCorrections - what the user says segments are: JSON, node ID -> segment ID or value -> label
     """
 
     scan: Union[vtkMRMLScalarVolumeNode, vtkMRMLSequenceNode, None]  # noqa: UP007
@@ -106,6 +112,22 @@ class CrossModalSynthParameterNode:
     device: str = "auto"
     precision: str = "auto"
     planes: str = ""
+    heart: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+    heartStyle: str = ""
+    heartSeed: Annotated[int, WithinRange(0, 999999)] = 1
+    heartReference: Union[vtkMRMLScalarVolumeNode, None]  # noqa: UP007
+    heartReferenceLabels: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+    heartA: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+    heartAStyle: str = ""
+    heartASeed: Annotated[int, WithinRange(0, 999999)] = 1
+    heartAReference: Union[vtkMRMLScalarVolumeNode, None]  # noqa: UP007
+    heartAReferenceLabels: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+    heartB: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+    heartBStyle: str = ""
+    heartBSeed: Annotated[int, WithinRange(0, 999999)] = 1
+    heartBReference: Union[vtkMRMLScalarVolumeNode, None]  # noqa: UP007
+    heartBReferenceLabels: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+    heartCorrections: str = ""
 
 
 class CrossModalSynthLogic(ScriptedLoadableModuleLogic):
@@ -125,8 +147,9 @@ class CrossModalSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = None
         self.session = None
         self.panels = []
+        self._scenic, self._bound = [], []
         self._parameterNode = None
-        self._connection = None
+        self._connections = []
         self._entered = False
         self.translatePanel = None
 
@@ -134,7 +157,10 @@ class CrossModalSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Build the panel; called once when the module is first shown."""
         ScriptedLoadableModuleWidget.setup(self)
         findLibrary()
+        from CrossModalSynthLib.export_panel import ExportPanel
+        from CrossModalSynthLib.generate_panel import GeneratePanel
         from CrossModalSynthLib.installation import Installation
+        from CrossModalSynthLib.interpolate_panel import InterpolatePanel
         from CrossModalSynthLib.models_panel import ModelsPanel
         from CrossModalSynthLib.session import Session
         from CrossModalSynthLib.translate_panel import TranslatePanel
@@ -149,21 +175,64 @@ class CrossModalSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         modelsWidget = slicer.util.loadUI(self.resourcePath("UI/ModelsPanel.ui"))
         self.ui.translateTab.layout().addWidget(translateWidget)
         self.ui.modelsTab.layout().addWidget(modelsWidget)
-        self.translateWidget = translateWidget
+        self._bound = [translateWidget]
+        self._scenic = [translateWidget]
         translateUi = slicer.util.childWidgetVariables(translateWidget)
         modelsUi = slicer.util.childWidgetVariables(modelsWidget)
         self.translatePanel = TranslatePanel(translateUi, self.session, installation)
         self.modelsPanel = ModelsPanel(modelsUi, self.session, installation)
         self.ui.tabs.connect("currentChanged(int)", self.onTab)
-        self.panels = [self.translatePanel, self.modelsPanel]
+        pieces = {"heart": "HeartSource", "style": "StyleChoice", "run": "HeartRun"}
+        generateUi = self.loadPanel("GeneratePanel", self.ui.generateTab, pieces)
+        self.generatePanel = GeneratePanel(*generateUi, self.session, installation)
+        run = {"run": "HeartRun"}
+        pieces = {
+            f"{kind}{x}": ui
+            for x in "AB"
+            for kind, ui in (("heart", "HeartSource"), ("style", "StyleChoice"))
+        }
+        interpolateUi = self.loadPanel("InterpolatePanel", self.ui.interpolateTab, {**pieces, **run})
+        self.interpolatePanel = InterpolatePanel(*interpolateUi, self.session, installation)
+        exportUi = self.loadPanel("ExportPanel", self.ui.exportTab, run)
+        self.exportPanel = ExportPanel(*exportUi, self.session, installation)
+        self.heartPanels = [
+            (self.ui.generateTab, self.generatePanel),
+            (self.ui.interpolateTab, self.interpolatePanel),
+            (self.ui.exportTab, self.exportPanel),
+        ]
+        self.panels = [self.translatePanel, *(panel for tab, panel in self.heartPanels), self.modelsPanel]
         uiWidget.setMRMLScene(slicer.mrmlScene)
-        translateWidget.setMRMLScene(slicer.mrmlScene)
+        for widget in self._scenic:
+            widget.setMRMLScene(slicer.mrmlScene)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         # A reload shows the module anew without entering it.
         self._entered = True
         self.initializeParameterNode()
+
+    def loadPanel(self, name, tab, pieces):
+        """Load a panel into its tab and pieces into its places.
+
+        Args:
+            name: of the .ui file.
+            tab: widget.
+            pieces: name -> .ui file; "heartA" goes into the widget "heartPlaceA".
+
+        Returns:
+            The panel's widgets by name, and those of each piece.
+        """
+        widget = slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui"))
+        tab.layout().addWidget(widget)
+        ui, found = slicer.util.childWidgetVariables(widget), {}
+        for piece, file in pieces.items():
+            kind = piece.rstrip("AB")
+            part = slicer.util.loadUI(self.resourcePath(f"UI/{file}.ui"))
+            getattr(ui, f"{kind}Place{piece[len(kind) :]}").layout().addWidget(part)
+            found[piece] = slicer.util.childWidgetVariables(part)
+            self._bound.append(part)
+        self._scenic += [widget, *self._bound[-len(pieces) :]]
+        return ui, found
 
     def cleanup(self):
         """End the worker and let go of the scene; called when the module is reloaded or Slicer ends."""
@@ -209,9 +278,12 @@ class CrossModalSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.initializeParameterNode()
 
     def onTab(self, index):
-        """Cards are read when somebody wants to see them."""
-        if self.ui.tabs.widget(index) is self.ui.modelsTab:
+        """Cards are read, and hearts looked at, when somebody wants to see them."""
+        tab = self.ui.tabs.widget(index)
+        if tab is self.ui.modelsTab:
             self.modelsPanel.refresh()
+        for own, panel in self.heartPanels:
+            panel.show(own is tab)
 
     def initializeParameterNode(self):
         """Attach to the scene's parameter node."""
@@ -219,17 +291,18 @@ class CrossModalSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setParameterNode(self, node):
         """Bind the widgets to ``node``, or to nothing."""
-        if self._parameterNode is not None and self._connection is not None:
-            self._parameterNode.disconnectGui(self._connection)
-        self._parameterNode, self._connection = node, None
+        for connection in self._connections:
+            self._parameterNode.disconnectGui(connection)
+        self._parameterNode, self._connections = node, []
         if node is not None:
-            self._connection = node.connectGui(self.translateWidget)
-        if self.translatePanel is not None:
-            self.translatePanel.setParameterNode(node)
+            self._connections = [node.connectGui(widget) for widget in self._bound]
+        for panel in self.panels:
+            if panel is not self.modelsPanel:
+                panel.setParameterNode(node)
 
 
 class CrossModalSynthTest(ScriptedLoadableModuleTest):
-    """Slicer's own self-test: a simulated CT becomes an MR on its grid, in Slicer's worker process."""
+    """Slicer's own self-test; a translation is tested in Testing/Python."""
 
     def setUp(self):
         """Begin with an empty scene."""

@@ -26,7 +26,7 @@ class Comparison:
 
     def __init__(self, ui, session, tell):
         self.ui, self.session, self.tell = ui, session, tell
-        self._overlay = self._board = self._chore = None
+        self._overlay = self._board = self._boardOverlay = self._chore = None
         self._amounts = {BLEND: 100.0, CHECKERBOARD: 20.0, FLICKER: 1.0}
         self._result = False
         self._flicker = qt.QTimer()
@@ -70,7 +70,7 @@ class Comparison:
         self._settle.stop()
         if self._chore is not None:
             self.session.abandon(self._chore)
-        self._overlay = self._board = self._chore = None
+        self._overlay = self._board = self._boardOverlay = self._chore = None
 
     def _onResult(self, node):
         self.stop()
@@ -79,6 +79,7 @@ class Comparison:
         if scan is not None:
             wasShown = _isShown(scan)
             self._overlay = Overlay(slicer.mrmlScene, scan, node)
+            self._overlay.show(self._amounts[BLEND] / 100)
             self._onMode(self.ui.modeSelector.currentIndex)
             if not wasShown:
                 # The views look at something else, perhaps far away.
@@ -147,7 +148,9 @@ class Comparison:
         def done():
             self._chore = None
             self._board = board.add_to(slicer.mrmlScene)
-            Overlay(slicer.mrmlScene, self._board, self._board).show(0)
+            # Where the user looks at something else by now, it stays.
+            self._boardOverlay = Overlay(slicer.mrmlScene, self._board, self._board, instead=self._overlay)
+            self._boardOverlay.show(0)
 
         def failed(failure):
             self._chore = None
@@ -161,8 +164,7 @@ class Comparison:
             self._chore = None
         if self._board is not None:
             board, self._board = self._board, None
-            if self._overlay is not None:
-                self._overlay.show(self._overlay.opacity)
+            self._boardOverlay.restore()
             remove_result(slicer.mrmlScene, board)
 
 

@@ -1,5 +1,6 @@
 """What must be installed once, before the worker can run: asked for in one dialog, then tried for real."""
 
+import importlib
 import importlib.metadata
 
 import slicer
@@ -79,12 +80,34 @@ def _satisfied(requirement):
     try:
         from slicer import packaging
     except ImportError:  # before Slicer 5.11
-        try:
-            importlib.metadata.version(requirement.split(">=")[0])
-        except importlib.metadata.PackageNotFoundError:
-            return False
-        return True
+        return _isInstalled(requirement)
     return packaging.pip_check(requirement)
+
+
+def _isInstalled(requirement):
+    """What ``pip_check`` does, with what Slicer has had for long."""
+    try:
+        installed = importlib.metadata.version(requirement.split(">=")[0])
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    requirements = _requirements()
+    if requirements is None:
+        return True  # the worker says what is too old
+    try:
+        wanted = requirements.Requirement(requirement).specifier
+        return wanted.contains(installed, prereleases=True)
+    except (TypeError, ValueError):
+        return False  # left half removed, it has no version
+
+
+def _requirements():
+    """The module ``packaging.requirements``, or pip's own copy of it, or None."""
+    for name in ("packaging.requirements", "pip._vendor.packaging.requirements"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    return None
 
 
 def _installTorch():
@@ -109,7 +132,7 @@ def _installRest(path):
     try:
         from slicer import packaging
     except ImportError:  # before Slicer 5.11
-        slicer.util.pip_install(f'-r "{path}"')
+        slicer.util.pip_install(["-r", path])
         return
     requirements = packaging.load_requirements(path)
     packaging.pip_ensure(requirements, requester=REQUESTER, prompt_install=False)

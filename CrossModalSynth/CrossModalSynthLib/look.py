@@ -3,6 +3,7 @@
 import numpy as np
 
 from CrossModalSynthLib.session import failureOf
+from SynthLogic.errors import SynthError
 from SynthLogic.scene import frame_of, grid_of, parent_to_world, proxy_of, volume_of
 
 
@@ -19,26 +20,25 @@ class Look:
     """
 
     def __init__(self, session, scene, node, model, finished, failed):
-        self.session, self.node = session, node
+        self.session, self.scene, self.node = session, scene, node
         self.answer = None
         self._finished, self._failed = finished, failed
         self._upload = self._run = self._chore = None
+        self._asked = 0
         self._arguments = {"model": model or None}
         self._over = False
+
+    def start(self):
+        """Begin; what is wrong with the scan is told by ``failed``."""
         try:
-            shown = node
-            if node.IsA("vtkMRMLSequenceNode"):
-                volume, shown = frame_of(node, 0), proxy_of(scene, node)
-            else:
-                volume = volume_of(node)
-            matrix = None if shown is None else parent_to_world(shown)
-            self._arguments["parent_transform"] = None if matrix is None else matrix.tolist()
-            self._upload = session.client.upload(volume.array, volume.ijk_to_ras)
+            sequence = self.node.IsA("vtkMRMLSequenceNode")
+            volume = frame_of(self.node, 0) if sequence else volume_of(self.node)
+            self._place()
+            self._upload = self.session.client.upload(volume.array, volume.ijk_to_ras)
         except Exception as error:
-            self._over = True
-            failed(failureOf(error))
+            self._onFailed(failureOf(error))
             return
-        self._chore = session.spread(self._upload.steps(), self._ask, self._onFailed)
+        self._chore = self.session.spread(self._upload.steps(), self._ask, self._onFailed)
 
     @property
     def upload(self):
@@ -46,19 +46,24 @@ class Look:
         return self._upload if self._upload is not None and self._upload.finished else None
 
     def isCurrent(self):
-        """Whether the scan still lies where it lay when it was looked at."""
+        """Whether the scan's grid still is where it was when it was looked at."""
         if self._upload is None or not self.node.IsA("vtkMRMLVolumeNode"):
             return True
-        return np.array_equal(self._upload.ijk_to_ras, grid_of(self.node).ijk_to_ras)
+        try:
+            return np.array_equal(self._upload.ijk_to_ras, grid_of(self.node).ijk_to_ras)
+        except SynthError:
+            return False
 
     def again(self, model):
-        """Check the same voxels for another bundle."""
+        """Check the same voxels for another bundle, or where they lie in the world now."""
         self.answer = None
-        if self._run is not None and self._run.state == "pending":
-            self._over = True
-            self.session.client.cancel(self._run)
-            self._over = False
+        self._dropRun()
         self._arguments["model"] = model or None
+        try:
+            self._place()
+        except Exception as error:
+            self._onFailed(failureOf(error))
+            return
         if self.upload is not None:
             self._ask()
 
@@ -67,17 +72,34 @@ class Look:
         self._over = True
         if self._chore is not None:
             self.session.abandon(self._chore)
-        if self._run is not None and self._run.state == "pending":
-            self.session.client.cancel(self._run)
+        self._dropRun()
         if self._upload is not None:
             self._upload.release()
             self._upload = None
 
+    def _place(self):
+        sequence = self.node.IsA("vtkMRMLSequenceNode")
+        shown = proxy_of(self.scene, self.node) if sequence else self.node
+        matrix = None if shown is None else parent_to_world(shown)
+        self._arguments["parent_transform"] = None if matrix is None else matrix.tolist()
+
+    def _dropRun(self):
+        run, self._run = self._run, None
+        self._asked += 1
+        if run is not None:
+            # A check that runs cannot be interrupted: cancelled, it would take the worker with it.
+            self.session.client.withdraw(run)
+
     def _ask(self):
         self._chore = None
-        arguments = {**self._arguments, "scan": self._upload.reference()}
+        self._asked += 1
+        asked = self._asked
         self._run = self.session.client.submit(
-            "check", arguments, uploads=[self._upload], finished=self._onFinished, failed=self._onFailed
+            "check",
+            {**self._arguments, "scan": self._upload.reference()},
+            uploads=[self._upload],
+            finished=lambda answer: self._onFinished(answer) if asked == self._asked else None,
+            failed=lambda failure: self._onFailed(failure) if asked == self._asked else None,
         )
 
     def _onFinished(self, answer):

@@ -6,7 +6,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CrossModalSynthLib.translate_panel import consents
+from CrossModalSynthLib.questions import agreesToLicence, trustsAuthor
 
 
 class ModelsPanel:
@@ -26,7 +26,10 @@ class ModelsPanel:
         ui.importZipButton.connect("clicked(bool)", self._onImportZip)
         ui.verifyButton.connect("clicked(bool)", self._onVerify)
         ui.removeButton.connect("clicked(bool)", self._onRemove)
-        self._wanted = None
+        ui.copyModelDetailsButton.connect("clicked(bool)", self._onCopyDetails)
+        self._wanted = self._changed = None
+        self._said = self._details = ""
+        self._damaged = {}
 
     def enter(self):
         """The user came to the module."""
@@ -44,7 +47,9 @@ class ModelsPanel:
         """Ask the worker what is installed; select ``wanted`` then."""
         self._wanted = wanted or self._name()
         if self.installation.missing():
-            self._say(_("Cards are shown once the libraries are installed: see the Translate tab."))
+            self.ui.modelMessage.text = _(
+                "Cards are shown once the libraries are installed: see the Translate tab."
+            )
             return
         self.session.client.submit("models", finished=self._onModels, failed=self._onFailed)
 
@@ -59,8 +64,11 @@ class ModelsPanel:
         self.ui.modelList.setCurrentRow(row)
         self.ui.modelList.blockSignals(wasBlocked)
         self._onRow(row)
-        for name, why in answer["damaged"].items():
-            self._say(_("{name} cannot be used: {why}").format(name=name, why=why))
+        self._damaged = answer["damaged"]
+        self._showMessage()
+        changed, self._changed = self._changed, None
+        for function in self.session.bundlesListed:
+            function(self._bundles, changed)
 
     def _onRow(self, row):
         chosen = 0 <= row < len(self._bundles)
@@ -75,42 +83,67 @@ class ModelsPanel:
         row = self.ui.modelList.currentRow
         return self._bundles[row]["name"] if 0 <= row < len(self._bundles) else None
 
-    def _say(self, text):
-        self.ui.modelMessage.text = text
+    def _say(self, text, details=""):
+        """``details``: more to copy, of a failure."""
+        self._said, self._details = text, details
+        self._showMessage()
+
+    def _showMessage(self):
+        damaged = [
+            _("{name} cannot be used: {why}").format(name=name, why=why)
+            for name, why in self._damaged.items()
+        ]
+        self.ui.modelMessage.text = "\n".join(line for line in (self._said, *damaged) if line)
+        self.ui.copyModelDetailsButton.visible = bool(self._details or damaged)
+
+    def _onCopyDetails(self, checked=False):
+        text = f"{self.ui.modelMessage.text}\n\n{self._details}".strip()
+        qt.QApplication.clipboard().setText(text)
 
     def _onFailed(self, failure):
-        self._say(failure.message)
+        self._say(failure.message, f"{failure.kind}\n{failure.detail}".strip())
 
     # -- import, verify, remove -----------------------------------------------------------------------------
 
     def _onImportFolder(self, checked=False):
         folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Folder of a bundle"))
         if folder:
-            self._import(folder, consent=False)
+            self._import(folder)
 
     def _onImportZip(self, checked=False):
         path = qt.QFileDialog.getOpenFileName(
             slicer.util.mainWindow(), _("Zip file of a bundle"), "", _("Zip files (*.zip)")
         )
         if path:
-            self._import(path, consent=False)
+            self._import(path)
 
-    def _import(self, source, consent):
+    def _import(self, source, trust=False, consent=False):
+        """Import; what only the user can decide is asked for, and then it is tried again."""
         if self.installation.missing():
             self.refresh()
             return
         self._say(_("Checking the bundle..."))
 
+        def ask(failure):
+            if failure.kind == "TrustRequired" and trustsAuthor(failure):
+                self._import(source, True, consent)
+            elif failure.kind == "ConsentRequired" and agreesToLicence(failure):
+                self._import(source, trust, True)
+            else:
+                self._say(_("Nothing was imported."))
+
         def failed(failure):
-            self._say(failure.message)
-            if failure.kind == "ConsentRequired":
-                self.session.later(lambda: consents(failure) and self._import(source, consent=True))
+            if failure.kind in ("TrustRequired", "ConsentRequired"):
+                self.session.later(lambda: ask(failure))
+            else:
+                self._onFailed(failure)
 
         def finished(answer):
             self._say(answer["message"])
+            self._changed = answer["name"]
             self.refresh(answer["name"])
 
-        arguments = {"source": source, "consent": consent}
+        arguments = {"source": source, "trust": trust, "consent": consent}
         self.session.client.submit("import", arguments, finished=finished, failed=failed)
 
     def _onVerify(self, checked=False):
@@ -123,7 +156,7 @@ class ModelsPanel:
             if row["ok"]:
                 self._say(_("{name} is exactly what its card says.").format(name=name))
             else:
-                self._say(row["message"])
+                self._say(row["message"], "BundleError")
 
         self._say(_("Comparing every file with the card..."))
         self.session.client.submit("verify", {"name": name}, finished=finished, failed=self._onFailed)
@@ -138,6 +171,7 @@ class ModelsPanel:
 
         def finished(answer):
             self._say(_("{name} was removed.").format(name=name))
+            self._changed = name
             self.refresh()
 
         self.session.client.submit("remove", {"name": name}, finished=finished, failed=self._onFailed)

@@ -9,6 +9,7 @@ from SynthLogic.errors import SynthError
 from SynthLogic.worker import Client, Failure
 
 TICK_MS = 200
+IDLE_MS = 10 * 60 * 1000
 
 
 class Session:
@@ -17,10 +18,15 @@ class Session:
     Attributes:
         client: to submit jobs to.
         changed: functions called when the worker's state may have changed.
+        bundlesListed: functions called with the installed bundles and the name of the one that was just
+            imported or removed, or None.
+        needed: functions that say whether the worker will soon have something to do.
+        idleMs: time without anything to do after which the worker is put down; it keeps a device's memory.
     """
 
     def __init__(self):
-        self.changed = []
+        self.changed, self.bundlesListed, self.needed = [], [], []
+        self.idleMs = IDLE_MS
         self.closed = False
         self.client = Client(QtTransport, changed=self._onChanged)
         self._chores = []
@@ -30,6 +36,9 @@ class Session:
         self._turn = qt.QTimer()
         self._turn.setInterval(0)
         self._turn.connect("timeout()", self._onTurn)
+        self._idle = qt.QTimer()
+        self._idle.setSingleShot(True)
+        self._idle.connect("timeout()", self._onIdle)
         # Slicer ends without telling its modules; the worker also sees it by itself.
         slicer.app.connect("aboutToQuit()", self.close)
 
@@ -38,9 +47,20 @@ class Session:
         self.closed = True
         self._chores.clear()
         self._turn.stop()
+        self._idle.stop()
         self.client.close()
         self._ticker.stop()
         slicer.app.disconnect("aboutToQuit()", self.close)
+
+    @property
+    def canFree(self):
+        """Whether the worker runs and has nothing to do, neither now nor soon."""
+        return self.client.state == "idle" and not any(need() for need in self.needed)
+
+    def free(self):
+        """Put the worker down, which gives back its memory and the device's; the next job starts another."""
+        if self.canFree:
+            self.client.release()
 
     def spread(self, steps, finished, failed):
         """Take one of ``steps`` (an iterator) a turn of the event loop, so that the window never waits.
@@ -88,8 +108,17 @@ class Session:
         busy = self.client.state != "off"
         if busy != self._ticker.isActive():
             (self._ticker.start if busy else self._ticker.stop)()
+        self._idle.stop()
+        if self.client.state == "idle":
+            self._idle.start(self.idleMs)
         for function in self.changed:
             function()
+
+    def _onIdle(self):
+        if self.canFree:
+            self.free()
+        elif self.client.state == "idle":
+            self._idle.start(self.idleMs)
 
 
 def failureOf(error):

@@ -7,6 +7,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from CrossModalSynthLib.session import failureOf
+from SynthLogic.errors import InputError
 from SynthLogic.scene import (
     PendingSequence,
     PendingVolume,
@@ -27,17 +28,18 @@ SLICES_A_TURN = 4
 class Translation:
     """A volume, or every frame of a sequence; what was chosen at the click is what is translated.
 
-    Nothing is in the scene until everything is there. Exactly one of ``finished`` and ``failed`` is called.
+    Where the scan lies in the world is that of the click, too; voxels are as they are when it starts. Nothing
+    is in the scene until everything is there. Exactly one of ``finished`` and ``failed`` is called.
 
     Args:
         session: of the module.
         scene: of ``node``.
         node: scalar volume, or sequence of them; only read.
-        request: a TranslateRequest as plain data; the parent transform is put in here.
+        request: a TranslateRequest as plain data; the parent transform is put in here, unless it is there.
         modality: what ``node`` is, "CT" or "MR", if that is known.
         region: segmentation or ROI node, or None for all of the scan.
         name: that the user wishes for the result, or "".
-        uploaded: an Upload of the very voxels of ``node``, if there is one already.
+        uploaded: asked when it starts for an Upload of the very voxels of ``node``; None if there is none.
         progress: told the fraction done and a SynthLogic.worker.Step, or None while voxels are copied.
         finished: told the node that shows the result.
         failed: told a Failure.
@@ -53,7 +55,7 @@ class Translation:
         modality=None,
         region=None,
         name="",
-        uploaded=None,
+        uploaded=lambda: None,
         consent=False,
         progress=lambda fraction, step: None,
         finished=lambda node: None,
@@ -62,29 +64,58 @@ class Translation:
         self.session, self.scene, self.node = session, scene, node
         self.title = node.GetName()
         self.target = request["target"]
-        self._request, self._modality, self._name, self._consent = dict(request), modality, name, consent
+        self.started = False
+        self._options = {"modality": modality, "region": region, "name": name}
+        self._modality, self._name, self._consent = modality, name, consent
         self._progress, self._finished, self._failed = progress, finished, failed
         self._uploaded, self._region = uploaded, region
         self._chore = self._run = self._upload = self._maskUpload = self._result = None
         self._over = False
         self._frame, self._frames, self._sequence = 0, 1, None
+        self._problem = None
+        self._request = dict(request)
+        if "parent_transform" not in request:
+            try:
+                shown = self._shown()
+                matrix = None if shown is None else parent_to_world(shown)
+                self._request["parent_transform"] = None if matrix is None else matrix.tolist()
+            except Exception as error:
+                self._problem = error
+
+    @property
+    def again(self):
+        """Arguments ``request`` and others for the same translation once more."""
+        return {"request": self._request, **self._options}
 
     def start(self):
         """Begin; what is wrong with the choice is told by ``failed``."""
+        self.started = True
         try:
-            shown = self.node
+            self._checkPresent()
             if self.node.IsA("vtkMRMLSequenceNode"):
                 self._frames = len(index_of(self.node))
                 self._sequence = PendingSequence(self.scene, self.node)
-                shown = proxy_of(self.scene, self.node)
-            if shown is not None:
-                matrix = parent_to_world(shown)
-                self._request["parent_transform"] = None if matrix is None else matrix.tolist()
             if self._region is not None:
-                self._region = Region(self._region, shown or self.node)
+                self._region = Region(self._region, self._shown() or self.node)
             self._send()
         except Exception as error:
             self._fail(failureOf(error))
+
+    def _shown(self):
+        """The node that hangs below the scan's transform."""
+        return proxy_of(self.scene, self.node) if self.node.IsA("vtkMRMLSequenceNode") else self.node
+
+    def _checkPresent(self):
+        if self._problem is not None:
+            raise self._problem
+        if not self.scene.IsNodePresent(self.node):
+            raise InputError(
+                _("The scan was removed from the scene before its turn came; load it and run again.")
+            )
+        if self._region is not None and not self.scene.IsNodePresent(self._region):
+            raise InputError(
+                _("The region was removed from the scene before its turn came; choose another and run again.")
+            )
 
     def cancel(self):
         """Stop; ``failed`` is told of it at once or, if the worker has to be stopped, soon."""
@@ -101,7 +132,7 @@ class Translation:
         """Copy the next frame, and the region with the first, to where the worker reads them."""
         volume = volume_of(self.node) if self._sequence is None else frame_of(self.node, self._frame)
         client = self.session.client
-        uploaded, self._uploaded = self._uploaded, None
+        uploaded = self._uploaded() if self._sequence is None else None
         if uploaded is not None and np.array_equal(uploaded.ijk_to_ras, volume.ijk_to_ras):
             self._upload = uploaded
             self._upload.hold()

@@ -1,4 +1,4 @@
-"""The tables of ``crossmodalsynth benchmark``: geometry, quality, speed, real scans."""
+"""The tables of ``crossmodalsynth benchmark``: geometry, quality, speed, hearts, real scans."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from SynthLogic.benchmarks.cases import Report
 from SynthLogic.errors import ConfigError
 from SynthLogic.review.tables import Table, write_tables
 
-NAMES = ("geometry", "quality", "speed", "real")
+NAMES = ("geometry", "quality", "speed", "heart-shapes", "heart-images", "heart-use", "real")
 
 
 def _quiet(done: int, total: int, unit: str) -> None:
@@ -24,7 +24,8 @@ def run(
     Args:
         names: of ``NAMES``, in the order wanted.
         output: folder, made if it does not exist.
-        real_data: folder with the real scans that "real" needs; see ``docs/real-scans.md``.
+        real_data: folder with the real scans that "real" needs and two of the hearts' can use; see
+            ``docs/real-scans.md``.
         progress: told (done, total, unit).
 
     Raises:
@@ -40,25 +41,41 @@ def run(
         find_scans(real_data)
     tables: list[Table] = []
     for name in names:
-        if name == "geometry":
-            from SynthLogic.benchmarks.geometry import geometry_tables
-
-            made = geometry_tables(progress)
-        elif name == "quality":
-            from SynthLogic.benchmarks.quality import quality_tables
-
-            made = quality_tables(progress)
-        elif name == "speed":
-            from SynthLogic.benchmarks.speed import speed_tables
-
-            made = speed_tables(progress)
-        elif name == "real":
-            from SynthLogic.benchmarks.real import real_tables
-
-            made = real_tables(real_data, output, progress)
+        made = _measure(name, output, real_data, progress)
         write_tables(made, Path(output) / name)
         tables += made
     return tables
+
+
+def _measure(name: str, output: Path, real_data: Path | None, progress: Report) -> list[Table]:
+    """The tables of one benchmark. Each is imported when asked for: they need much."""
+    if name == "geometry":
+        from SynthLogic.benchmarks.geometry import geometry_tables
+
+        return geometry_tables(progress)
+    if name == "quality":
+        from SynthLogic.benchmarks.quality import quality_tables
+
+        return quality_tables(progress)
+    if name == "speed":
+        from SynthLogic.benchmarks.speed import speed_tables
+
+        return speed_tables(progress)
+    if name == "heart-shapes":
+        from SynthLogic.benchmarks.heart_shapes import shape_tables
+
+        return shape_tables(progress, real_data=real_data)
+    if name == "heart-images":
+        from SynthLogic.benchmarks.heart_images import image_tables
+
+        return image_tables(progress)
+    if name == "heart-use":
+        from SynthLogic.benchmarks.heart_images import use_tables
+
+        return use_tables(progress, real_data=real_data)
+    from SynthLogic.benchmarks.real import real_tables
+
+    return real_tables(real_data, output, progress)
 
 
 __all__ = ["NAMES", "run"]

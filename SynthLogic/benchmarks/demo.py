@@ -1,4 +1,4 @@
-"""``make demo``: one simulated subject, both directions, pictures and figures, in a folder to look at."""
+"""``make demo``: a subject translated both ways, and hearts between two; pictures and figures to look at."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from SynthLogic.benchmarks.quality import figures
 from SynthLogic.benchmarks.real import CT_DISPLAY, SYNTHETIC_CT_DISPLAY, SYNTHETIC_MR_DISPLAY, mr_display
 from SynthLogic.inference import Progress
 from SynthLogic.jobs import TranslateRequest, translate
-from SynthLogic.phantoms import BLOOD, make_subject, write_subject
+from SynthLogic.jobs.heart_requests import InterpolateRequest, NamedStyle
+from SynthLogic.jobs.interpolate import interpolate
+from SynthLogic.phantoms import BLOOD, MARK, make_heart, make_subject, write_subject
 from SynthLogic.review.figures import comparison_figure
+from SynthLogic.review.heart_figure import HeartColumn, hearts_figure
 from SynthLogic.review.tables import Column, Table, write_tables
-from SynthLogic.volume import read_volume
+from SynthLogic.volume import read_volume, write_volume
 
-DEMO_SEED = 2027
+DEMO_SEED, HEARTS = 2027, 6
 
 
 @dataclass(frozen=True)
@@ -111,5 +114,32 @@ def run_demo(output: Path, progress: Report = lambda done, total, unit: None) ->
         notes=(environment(),),
     )
     written = write_tables([table], output / "figures")
+    pictures.append(_hearts(output))
     progress(100, 100, "% of the demo")
     return DemoSummary((table,), (*pictures, written[0], *volumes))
+
+
+def _hearts(output: Path) -> Path:
+    """Three hearts between two simulated ones, from the look of a simulated vendor to that of a real scan."""
+    folder = output / "hearts"
+    parents = []
+    for index, (name, group) in enumerate((("a", "hypertrophic"), ("b", "dilated"))):
+        subject = make_heart(DEMO_SEED, index, pathology=group)
+        parents.append(folder / f"{name}_labels.nii.gz")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_volume(parents[-1], subject.ed_labels, MARK)
+    styles = (NamedStyle(name="vendor-a"), NamedStyle(name="sunnybrook"))
+    request = InterpolateRequest(steps=HEARTS, slices=12, style_a=styles[0], style_b=styles[1])
+    interpolate(request, *parents, folder / "between", replace=True)
+    columns = []
+    for step in range(1, HEARTS + 1):
+        stem = folder / "between" / f"step-{step:02d}of{HEARTS:02d}"
+        image, labels = (
+            read_volume(stem.with_name(stem.name + e)).volume for e in (".nii.gz", ".labels.nii.gz")
+        )
+        title = f"{step} of {HEARTS + 1}"
+        columns.append(HeartColumn(title, labels.array, image.array, (0.0, 900.0)))
+    return hearts_figure(
+        columns, output / "hearts.png",
+        "Between a hypertrophic and a dilated heart, from a simulated vendor's look to a real scan's",
+    )  # fmt: skip

@@ -46,7 +46,7 @@ def figures(output: np.ndarray, case: Case, modality: str) -> dict[str, float]:
 
 def _look_up(cases: list[Case], card: Card, pooled: bool) -> list[np.ndarray]:
     """Images of the best table for all subjects, or of the best one for each, on the normalised input."""
-    inputs = [card.input.intensity.forward(case.input)[0] for case in cases]
+    inputs = [card.image_input.intensity.forward(case.input)[0] for case in cases]
     triples = [(x, case.reference.array, case.body) for x, case in zip(inputs, cases, strict=True)]
     tables = [LookupTable.fit(triples)] * len(cases) if pooled else [LookupTable.fit([t]) for t in triples]
     return [table.apply(x) for table, x in zip(tables, inputs, strict=True)]

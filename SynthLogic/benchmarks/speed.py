@@ -48,7 +48,7 @@ def _forward_ratio(volume: Volume, device: str, gate: float) -> Row:
     """Plain loop over the engine's forward passes, on the same slices with the same network."""
     bundle = shipped("ct-to-mr")
     engine = Engine(bundle, device)
-    stack = torch.from_numpy(bundle.card.input.intensity.forward(volume)[0])[:, None]
+    stack = torch.from_numpy(bundle.card.image_input.intensity.forward(volume)[0])[:, None]
     network = bundle.load_network().to(device)
     slow = _best(lambda: plain_loop(network, stack))
     engine.run(volume)

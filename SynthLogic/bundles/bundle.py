@@ -50,7 +50,9 @@ def check_tensors(card: Card, tensors: Mapping[str, Tensor]) -> None:
 
     # On the meta device nothing is allocated, however large a card claims the network to be.
     with torch.device("meta"):
-        expected = build_network(card.network.name, card.network.arguments).state_dict()
+        network = build_network(card.network.name, card.network.arguments)
+    _check_counts(card, network)
+    expected = network.state_dict()
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in tensors:
             problem = f"{name} is missing"
@@ -65,6 +67,21 @@ def check_tensors(card: Card, tensors: Mapping[str, Tensor]) -> None:
         raise BundleError(
             f"The weights do not fit network {card.network.name!r}: {problem}; export the bundle again."
         )
+
+
+def _check_counts(card: Card, network: nn.Module) -> None:
+    """Labels and styles of the card are those of the network."""
+    if card.task == "translate":
+        return
+    counts = {"labels": len(card.label_input.labels)}
+    if card.task == "paint":
+        counts["styles"] = len(card.styles)
+    for what, count in counts.items():
+        if getattr(network, what) != count:
+            raise BundleError(
+                f"The card of {card.name!r} names {count} {what}, its network has {getattr(network, what)}; "
+                "correct the card."
+            )
 
 
 @dataclass(frozen=True)
@@ -157,8 +174,8 @@ class Bundle:
     def load_network(self) -> nn.Module:
         """The network with its weights, in evaluation mode, float32, on the CPU.
 
-        It maps (N, 1, *spatial) to the same shape, both in [-1, 1]. The very bytes whose hash was checked are
-        the ones that are loaded.
+        One that translates maps (N, 1, *spatial) to the same shape, both in [-1, 1]. The very bytes whose
+        hash was checked are the ones that are loaded.
 
         Raises:
             BundleError: hash of the weights wrong, unknown network, weights that do not fit it, or a foreign
@@ -222,6 +239,7 @@ def summary(bundle: Bundle) -> dict[str, str]:
         "version": bundle.version,
         "hash": bundle.hash,
         "title": card.title,
+        "task": card.task,
         "input": card.input.modality,
         "output": card.output.modality,
         "anatomy": card.coverage.anatomy,

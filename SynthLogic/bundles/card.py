@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from SynthLogic.errors import BundleError
 from SynthLogic.intensity import Pipeline
@@ -36,6 +37,15 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
 Modality = Literal["CT", "MR"]
+Task = Literal["translate", "label-vae", "paint"]
+# What each task does, as in "Bundle 'x' translates scans".
+DOES: dict[Task, str] = {
+    "translate": "translates scans",
+    "label-vae": "encodes labels",
+    "paint": "paints labels",
+}
+# Networks that are made for one task; all others translate.
+_TASK_OF_NETWORK: dict[str, Task] = {"label-vae": "label-vae", "spade-generator": "paint"}
 Plane = Literal["axial", "coronal", "sagittal"]
 PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
 _Number = TypeVar("_Number", int, float)
@@ -96,6 +106,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Spdx = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+() -]*$")]
+LabelValue = Annotated[int, Field(ge=0, le=255)]
 Path = Annotated[str, AfterValidator(safe_path)]
 Json = Annotated[dict[str, Any], BeforeValidator(_plain_json)]
 Range = Annotated[tuple[Number, Number], AfterValidator(_ordered)]
@@ -129,6 +140,49 @@ class Channel(_Part):
         if expected not in (None, units):
             raise ValueError(f"{info.data['modality']} is in {expected}, not in {units}")
         return units
+
+
+class LabelChannel(_Part):
+    """Labels going in or out, uint8.
+
+    ``labels``: the value of each by its name, background first and 0, in the order of the network's channels:
+    ``{"background": 0, "lv_cavity": 1, "myocardium": 2, "rv_cavity": 3}``. The rest is the same for all.
+    """
+
+    modality: Literal["labels"] = "labels"
+    units: Literal["labels"] = "labels"
+    labels: Annotated[dict[Text, LabelValue], Field(min_length=2, max_length=255)]
+    background: Literal[0] = 0
+    dtype: Literal["uint8"] = "uint8"
+
+    @field_validator("labels")
+    @classmethod
+    def _values_are_distinct(cls, labels: dict[str, int]) -> dict[str, int]:
+        values = list(labels.values())
+        if len(set(values)) != len(values):
+            raise ValueError("two labels have the same value")
+        if values[0] != 0:
+            raise ValueError("the first label must be the background, with the value 0")
+        return labels
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Values in the order of the network's channels."""
+        return tuple(self.labels.values())
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.labels.items()))
+
+
+AnyChannel = Annotated[Channel | LabelChannel, Field(discriminator="modality")]
+
+
+class Style(_Part):
+    """One appearance that a painting network knows by name, such as a vendor's."""
+
+    name: Text
+    title: Text
+    description: Text
 
 
 class NetworkSpec(_Part):
@@ -247,6 +301,9 @@ class Licence(_Part):
 class Card(_Part):
     """Everything that decides what a bundle does and may be used for.
 
+    ``task``: "translate" makes an image from an image; "label-vae" labels from labels, by way of a latent
+    vector for each slice; "paint" an MR image from labels and a style. A card that paints, and no other, has
+    ``styles``, in the order of the network's, and ``reference``: images that a style can be read from.
     ``files`` maps the POSIX path of every file of the bundle but the card itself to its SHA-256.
     """
 
@@ -255,9 +312,11 @@ class Card(_Part):
     version: Annotated[str, AfterValidator(_semver)]
     title: Text
     description: Text
-    task: Literal["translate"] = "translate"
-    input: Channel
-    output: Channel
+    task: Task = "translate"
+    input: AnyChannel
+    output: AnyChannel
+    styles: tuple[Style, ...] = ()
+    reference: Channel | None = None
     network: NetworkSpec
     spatial: Spatial
     coverage: Coverage
@@ -276,13 +335,22 @@ class Card(_Part):
 
     @field_validator("output")
     @classmethod
-    def _output_needs_no_fit(cls, output: Channel) -> Channel:
+    def _output_needs_no_fit(cls, output: Channel | LabelChannel) -> Channel | LabelChannel:
+        if isinstance(output, LabelChannel):
+            return output
         kinds = [step.kind for step in output.intensity.steps]
         if not kinds or set(kinds) != {"window"}:
             raise ValueError(
                 "intensity must be made of windows, since nothing can be fitted to an image not yet made"
             )
         return output
+
+    @field_validator("styles")
+    @classmethod
+    def _styles_are_distinct(cls, styles: tuple[Style, ...]) -> tuple[Style, ...]:
+        if len({style.name for style in styles}) != len(styles):
+            raise ValueError("two styles have the same name")
+        return styles
 
     @field_validator("files")
     @classmethod
@@ -301,6 +369,75 @@ class Card(_Part):
         if self.format != "safetensors" and self.network.name != self.format:
             raise ValueError(f"network.name must be {self.format!r} for the format {self.format}")
         return self
+
+    @model_validator(mode="after")
+    def _parts_fit_task(self) -> Card:
+        made_for = _TASK_OF_NETWORK.get(self.network.name, "translate")
+        if made_for != self.task:
+            raise ValueError(
+                f"task must be {made_for!r} for the network {self.network.name}, not {self.task!r}"
+            )
+        labels = [isinstance(channel, LabelChannel) for channel in (self.input, self.output)]
+        expected = {"translate": [False, False], "label-vae": [True, True], "paint": [True, False]}[self.task]
+        if labels != expected:
+            words = ["labels" if given else "an image" for given in expected]
+            raise ValueError(f"task {self.task!r} needs {words[0]} as input and {words[1]} as output")
+        if self.task == "label-vae" and _labels(self.input) != _labels(self.output):
+            raise ValueError("output must have the labels of the input, in the same order")
+        if self.task == "paint":
+            if self.output.modality != "MR":
+                raise ValueError(f"task 'paint' makes MR, not {self.output.modality}")
+            if not self.styles or self.reference is None:
+                raise ValueError("task 'paint' needs styles and reference")
+            if self.reference.modality != self.output.modality:
+                raise ValueError("reference must have the modality of the output")
+        elif self.styles or self.reference is not None:
+            raise ValueError(f"styles and reference belong to the task 'paint', not to {self.task!r}")
+        if self.task != "translate" and self.spatial.spatial_dims != 2:
+            raise ValueError(f"task {self.task!r} works on slices; spatial.spatial_dims must be 2")
+        return self
+
+    def expect(self, task: Task) -> None:
+        """Check that the bundle does ``task``.
+
+        Raises:
+            BundleError: it does another.
+        """
+        if self.task != task:
+            raise BundleError(f"Bundle {self.name!r} {DOES[self.task]}; choose one that {DOES[task]}.")
+
+    @property
+    def image_input(self) -> Channel:
+        """``input`` of a card that translates.
+
+        Raises:
+            BundleError: the input is labels.
+        """
+        if isinstance(self.input, LabelChannel):
+            raise BundleError(f"Bundle {self.name!r} {DOES[self.task]}: its input is not an image.")
+        return self.input
+
+    @property
+    def image_output(self) -> Channel:
+        """``output`` of a card that translates or paints.
+
+        Raises:
+            BundleError: the output is labels.
+        """
+        if isinstance(self.output, LabelChannel):
+            raise BundleError(f"Bundle {self.name!r} {DOES[self.task]}: its output is not an image.")
+        return self.output
+
+    @property
+    def label_input(self) -> LabelChannel:
+        """``input`` of a card that encodes or paints labels.
+
+        Raises:
+            BundleError: the input is an image.
+        """
+        if isinstance(self.input, Channel):
+            raise BundleError(f"Bundle {self.name!r} {DOES[self.task]}: its input is not labels.")
+        return self.input
 
     @property
     def weights_path(self) -> str:
@@ -339,13 +476,28 @@ class Card(_Part):
             raise BundleError(_sentence(error)) from error
 
 
+def _labels(channel: Channel | LabelChannel) -> tuple[tuple[str, int], ...]:
+    return tuple(channel.labels.items()) if isinstance(channel, LabelChannel) else ()
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def _place(error: ErrorDetails) -> list[str]:
+    """Where in the card, without the kind of channel that pydantic puts after input and output."""
+    place = [str(part) for part in error["loc"]]
+    if place[0:1] in (["input"], ["output"]):
+        if place[1:2] in (["CT"], ["MR"], ["labels"]):
+            del place[1]
+        elif error["type"].startswith("union_tag"):
+            place.append("modality")
+    return place
+
+
 def _sentence(error: ValidationError) -> str:
     first, *others = error.errors(include_url=False)
-    where = ".".join(str(part) for part in first["loc"]) or "card"
+    where = ".".join(_place(first)) or "card"
     what = _one_line(first["msg"].removeprefix("Value error, "))
     more = f" (and {len(others)} more)" if others else ""
     return f"The bundle's card is wrong in {where!r}: {what}{more}; correct {CARD_FILE}."

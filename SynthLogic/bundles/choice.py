@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 from SynthLogic.bundles.bundle import Bundle
-from SynthLogic.bundles.card import version_key
+from SynthLogic.bundles.card import DOES, Task, version_key
 from SynthLogic.bundles.store import find, installed
 from SynthLogic.errors import BundleError
 
+# The bundles that ship, which are taken where several could be.
+_SHIPPED: dict[Task, str] = {"label-vae": "heart-labels-vae", "paint": "heart-labels-to-mr"}
 # First word of a figure's name, in the order in which they decide; +1 where more is better.
 _FIGURES = {"mae": -1, "ssim": 1, "psnr": 1, "rmse": -1, "mse": -1, "dice": 1}
 
@@ -28,7 +30,7 @@ def pick(modality_in: str, modality_out: str, anatomy: str | None = None) -> tup
         ConsentRequired: the licence of the best is restricted and was not agreed to.
         BundleError: none is installed for that direction; the sentence lists what is.
     """
-    everything = installed()
+    everything = [b for b in installed() if b.card.task == "translate"]
     rivals = [
         b
         for b in everything
@@ -60,6 +62,31 @@ def pick(modality_in: str, modality_out: str, anatomy: str | None = None) -> tup
     elif len(rivals) > 1:
         reasons.append(f"the highest version of {len(rivals)} whose figures cannot be compared")
     return find(best.name), f"{best.name} {best.version} was chosen: {'; '.join(reasons)}."
+
+
+def pick_task(task: Task) -> tuple[Bundle, str]:
+    """The installed bundle for a task other than translating, and one sentence why.
+
+    The one that ships goes first (of it, as of every bundle, the newest version is the installed one), then
+    the highest version, then the name.
+
+    Raises:
+        ConsentRequired: its licence is restricted and was not agreed to.
+        BundleError: none is installed for that task.
+    """
+    rivals = [b for b in installed() if b.card.task == task]
+    if not rivals:
+        raise BundleError(f"No installed bundle {DOES[task]}; import one.")
+    # Stable sorts; ``installed`` is in the order of names.
+    rivals.sort(key=lambda b: version_key(b.version), reverse=True)
+    best = min(rivals, key=lambda b: b.name != _SHIPPED.get(task))
+    if len(rivals) == 1:
+        why = f"the only installed bundle that {DOES[task]}"
+    elif best.name == _SHIPPED.get(task):
+        why = f"the program's own of {len(rivals)} that could"
+    else:
+        why = f"the highest version of {len(rivals)}"
+    return find(best.name), f"{best.name} {best.version} was chosen: {why}."
 
 
 _Key = tuple[str, str, str]

@@ -20,6 +20,17 @@ from SynthLogic.errors import BundleError
 _PROBE = 32
 
 
+class TrustRequired(BundleError):
+    """The model is somebody else's program and not yet trusted; ask, then set ``trust``."""
+
+    def __init__(self, card: Card) -> None:
+        self.name = card.name
+        super().__init__(
+            f"Bundle {card.name!r} holds a {card.format} model, a program by somebody else: import it as "
+            "trusted (--trust on the command line) if you trust its author."
+        )
+
+
 class OnnxNetwork(nn.Module):
     """An ONNX model called like a network of ours: (N, 1, *spatial) to the same shape, on the CPU."""
 
@@ -56,13 +67,11 @@ def load_foreign(card: Card, content: bytes, *, trust: bool) -> nn.Module:
     """Load the TorchScript or ONNX model ``content`` and try it once on an empty image.
 
     Raises:
-        BundleError: not trusted, unreadable, or not an image-to-image network of the card's dimensions.
+        TrustRequired: not trusted.
+        BundleError: unreadable, or not an image-to-image network of the card's dimensions.
     """
     if not trust:
-        raise BundleError(
-            f"Bundle {card.name!r} holds a {card.format} model, a program by somebody else: "
-            "import it with --trust if you trust its author."
-        )
+        raise TrustRequired(card)
     network: nn.Module
     if card.format == "onnx":
         network = OnnxNetwork(content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from SynthLogic.bundles.card import Card, Channel
+from SynthLogic.bundles.card import Card, Channel, LabelChannel
 from SynthLogic.intensity import Pipeline
 
 
@@ -18,6 +18,7 @@ def model_card(card: Card) -> str:
         "> Images made with this model are synthetic. They are for research, not for diagnosis or treatment.",
         "## What goes in and what comes out\n\n"
         + _table(("", "input", "output"), _channel_rows(card.input, card.output)),
+        *_styles(card),
         "## Measured quality\n\n" + _figures(card),
         "## Limits\n\n"
         + (
@@ -69,14 +70,22 @@ def describe(pipeline: Pipeline) -> str:
     return ", then ".join(words) or "as it is"
 
 
-def _channel_rows(first: Channel, second: Channel) -> list[tuple[str, str, str]]:
+def _channel_rows(
+    first: Channel | LabelChannel, second: Channel | LabelChannel
+) -> list[tuple[str, str, str]]:
     return [
         ("modality", first.modality, second.modality),
         ("units", first.units, second.units),
-        ("intensity", describe(first.intensity), describe(second.intensity)),
+        ("values", _values(first), _values(second)),
         ("outside the field of view", f"{first.background:g}", f"{second.background:g}"),
         ("stored as", first.dtype, second.dtype),
     ]
+
+
+def _values(channel: Channel | LabelChannel) -> str:
+    if isinstance(channel, LabelChannel):
+        return ", ".join(f"{value} {name}" for name, value in channel.labels.items())
+    return describe(channel.intensity)
 
 
 def _figures(card: Card) -> str:
@@ -86,14 +95,29 @@ def _figures(card: Card) -> str:
     return _table(("figure", "value", "on"), rows)
 
 
+def _styles(card: Card) -> Iterable[str]:
+    if card.styles and card.reference is not None:
+        rows = [(style.name, style.title, style.description) for style in card.styles]
+        reference = describe(card.reference.intensity)
+        yield (
+            "## Styles\n\n" + _table(("style", "", ""), rows) + "\n\n"
+            f"A style can also be read from {card.reference.modality} images with labels (intensity: "
+            f"{reference}), or drawn from a seed."
+        )
+
+
 def _made_for(card: Card) -> Iterable[str]:
     spatial, coverage = card.spatial, card.coverage
     yield f"Anatomy: {coverage.anatomy}"
     smallest, largest = coverage.field_of_view_mm
     yield f"Field of view in the plane: {smallest:g} to {largest:g} mm"
-    yield f"Planes: {', '.join(spatial.planes)}" if spatial.spatial_dims == 2 else "Whole volumes in 3D tiles"
-    low, high = spatial.spacing_range_mm
-    yield f"Spacing: {spatial.spacing_mm:g} mm; from {low:g} to {high:g} mm it runs without resampling"
+    if card.task != "translate":
+        yield f"Short-axis slices, each by itself, with pixels of {spatial.spacing_mm:g} mm"
+    else:
+        planes = ", ".join(spatial.planes)
+        yield f"Planes: {planes}" if spatial.spatial_dims == 2 else "Whole volumes in 3D tiles"
+        low, high = spatial.spacing_range_mm
+        yield f"Spacing: {spatial.spacing_mm:g} mm; from {low:g} to {high:g} mm it runs without resampling"
     if coverage.value_range is not None:
         yield f"Typical values: {coverage.value_range[0]:g} to {coverage.value_range[1]:g} {card.input.units}"
     if coverage.lung_fraction is not None:
@@ -120,6 +144,8 @@ def _licence(card: Card) -> str:
 
 
 def _running(card: Card) -> str:
+    if card.task != "translate":
+        return _running_on_labels(card)
     low, high = card.spatial.spacing_range_mm
     same = (
         f"Both give the same voxels for a scan in {card.spatial.planes[0]} slices that needs no resampling."
@@ -134,6 +160,23 @@ def _running(card: Card) -> str:
         f"{same} Only CrossModalSynth resamples scans whose spacing lies outside {low:g} to {high:g} mm or "
         "whose pixels are not square, checks the scan first, and keeps a record; with MONAI alone, bring the "
         "scan to such a spacing yourself."
+    )
+
+
+def _running_on_labels(card: Card) -> str:
+    ours, theirs = {
+        "paint": (f"paint LABELS OUTPUT --model {card.name}", "paints, in the first style, every slice"),
+        "label-vae": (f"interpolate A B OUTPUT --codec {card.name}", "encodes and decodes every slice"),
+    }[card.task]
+    return (
+        f"    crossmodalsynth {ours}\n\n"
+        "or, inside this folder and with MONAI beside CrossModalSynth,\n\n"
+        "    python -m monai.bundle run --config_file configs/inference.json --bundle_root . \\\n"
+        "        --input LABELS.nii.gz --output_folder OUTPUT\n\n"
+        f"which {theirs} of a label map with the values above that is a short-axis stack already: slices "
+        f"along its third axis, apex first, septum towards +I, pixels of {card.spatial.spacing_mm:g} mm. "
+        "Only CrossModalSynth makes such a stack from a segmentation, brings the result back, and keeps a "
+        "record."
     )
 
 

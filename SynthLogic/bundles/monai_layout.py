@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from SynthLogic.bundles.card import PLANES, Card, Channel
+from SynthLogic.bundles.card import PLANES, Card, Channel, LabelChannel
+from SynthLogic.bundles.monai_labels import before_labels, label_channel, label_parts, size_of, style_input
 from SynthLogic.intensity import Pipeline
 from SynthLogic.networks import REGISTER
 from SynthLogic.volume import Volume
@@ -37,7 +38,7 @@ def metadata_json(card: Card) -> str:
         "required_packages_version": {"safetensors": "0.4.5"},
         "supported_apps": {},
         "name": card.title,
-        "task": f"Synthesis of {card.output.modality} from {card.input.modality}",
+        "task": _task(card),
         "description": card.description,
         "authors": "see LICENSE",
         "copyright": f"licence {card.licence.spdx}, see LICENSE",
@@ -47,48 +48,46 @@ def metadata_json(card: Card) -> str:
         "references": [d.citation for d in training.data],
         "eval_metrics": {f"{f.name} [{f.units}] on {f.on}": f.value for f in card.figures},
         "network_data_format": {
-            "inputs": {"image": _channel(card, card.input)},
-            "outputs": {"pred": _channel(card, card.output)},
+            "inputs": {"image": _channel(card, card.input), **style_input(card)},
+            "outputs": {"pred": _channel(card, card.output, output=True)},
         },
     }
     return _dump(data)
 
 
 def inference_json(card: Card) -> str:
-    """``configs/inference.json``: the card's way from scan to scan in MONAI's parts.
+    """``configs/inference.json``: the card's way from file to file in MONAI's parts.
 
     Run it with ``python -m monai.bundle run --config_file configs/inference.json --bundle_root . --input X
     --output_folder Y``.
-    Arrays are (1, K, J, I) towards superior, anterior, right, as in the engine. Nothing is resampled.
+    Scans are (1, K, J, I) towards superior, anterior, right, as in the engine; stacks of labels stay as they
+    are stored. Nothing is resampled.
     """
-    spatial = card.spatial
-    plane = PLANES.index(spatial.planes[0])
-    divisors, smallest = [spatial.divisor] * 3, [_FEWEST_STEPS * spatial.divisor] * 3
-    if spatial.spatial_dims == 2:
-        divisors[plane], smallest[plane] = 1, -1
-    padding = {"keys": "image", "method": "end", "mode": "reflect"}
-    before: list[dict[str, Any]] = [
-        {"_target_": "LoadImaged", "keys": "image"},
-        {"_target_": "EnsureChannelFirstd", "keys": "image"},
-        {"_target_": "Orientationd", "keys": "image", "axcodes": "SAR"},
-        *_intensity(card.input),
-        {"_target_": "SpatialPadd", "spatial_size": smallest, **padding},
-        {"_target_": "DivisiblePadd", "k": divisors, **padding},
-    ]
+    if card.task == "translate":
+        plane = PLANES.index(card.spatial.planes[0])
+        before = _before(card, plane)
+        parts = {
+            "inferer": _inferer(card, plane),
+            "predict": "$torch.no_grad()(lambda data: {**data, 'pred': "
+            "MetaTensor(@inferer(data['image'].as_tensor()[None].to(@device), @network_def)[0].cpu())})",
+        }
+    else:
+        before, parts = before_labels(card), label_parts(card)
+    made = "labels" if isinstance(card.output, LabelChannel) else f"synthetic_{card.output.modality.lower()}"
     after: list[dict[str, Any]] = [
         {
             "_target_": "Invertd",
             "keys": "pred",
             "orig_keys": "image",
             "transform": "@preprocessing",
-            "nearest_interp": False,
+            "nearest_interp": isinstance(card.output, LabelChannel),
         },
         *_inverse(card.output),
         {
             "_target_": "SaveImaged",
             "keys": "pred",
             "output_dir": "@output_folder",
-            "output_postfix": f"synthetic_{card.output.modality.lower()}",
+            "output_postfix": made,
             "output_ext": ".nii.gz",
             "output_dtype": f"$numpy.{card.output.dtype}",
             "separate_folder": False,
@@ -103,14 +102,12 @@ def inference_json(card: Card) -> str:
             "$from safetensors.torch import load_file",
         ],
         "bundle_root": ".",
-        "input": "scan.nii.gz",
+        "input": "scan.nii.gz" if card.task == "translate" else "labels.nii.gz",
         "output_folder": "output",
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         "network_def": _network(card),
         "preprocessing": {"_target_": "Compose", "transforms": before},
-        "inferer": _inferer(card, plane),
-        "predict": "$torch.no_grad()(lambda data: {**data, 'pred': "
-        "MetaTensor(@inferer(data['image'].as_tensor()[None].to(@device), @network_def)[0].cpu())})",
+        **parts,
         "postprocessing": {"_target_": "Compose", "transforms": after},
         "initialize": _weights(card),
         "run": ["$@postprocessing(@predict(@preprocessing({'image': @input})))"],
@@ -118,7 +115,33 @@ def inference_json(card: Card) -> str:
     return _dump(config)
 
 
-def _channel(card: Card, channel: Channel) -> dict[str, Any]:
+def _task(card: Card) -> str:
+    return {
+        "translate": f"Synthesis of {card.output.modality} from {card.input.modality}",
+        "label-vae": "Encoding of label slices as latent vectors, and decoding",
+        "paint": f"Synthesis of {card.output.modality} from labels and a style",
+    }[card.task]
+
+
+def _before(card: Card, plane: int) -> list[dict[str, Any]]:
+    spatial = card.spatial
+    divisors, smallest = [spatial.divisor] * 3, [_FEWEST_STEPS * spatial.divisor] * 3
+    if spatial.spatial_dims == 2:
+        divisors[plane], smallest[plane] = 1, -1
+    padding = {"keys": "image", "method": "end", "mode": "reflect"}
+    return [
+        {"_target_": "LoadImaged", "keys": "image"},
+        {"_target_": "EnsureChannelFirstd", "keys": "image"},
+        {"_target_": "Orientationd", "keys": "image", "axcodes": "SAR"},
+        *_intensity(card.image_input),
+        {"_target_": "SpatialPadd", "spatial_size": smallest, **padding},
+        {"_target_": "DivisiblePadd", "k": divisors, **padding},
+    ]
+
+
+def _channel(card: Card, channel: Channel | LabelChannel, *, output: bool = False) -> dict[str, Any]:
+    if isinstance(channel, LabelChannel):
+        return label_channel(channel, size_of(card), logits=output)
     spatial = card.spatial
     shape: list[Any] = list(spatial.tile or [f"{spatial.divisor}*n"] * spatial.spatial_dims)
     return {
@@ -156,7 +179,9 @@ def _scale(target: str, **limits: float) -> dict[str, Any]:
     return {"_target_": target, "keys": "image", **limits, "b_min": -1, "b_max": 1, "clip": True}
 
 
-def _inverse(channel: Channel) -> list[dict[str, Any]]:
+def _inverse(channel: Channel | LabelChannel) -> list[dict[str, Any]]:
+    if isinstance(channel, LabelChannel):
+        return []
     # The card allows nothing but windows here. Like the engine's inverse, this does not clip.
     steps: list[dict[str, Any]] = [
         {

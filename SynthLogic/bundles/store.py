@@ -109,6 +109,21 @@ def find(name_or_folder: str | Path, *, trust: bool = False, consent: bool = Fal
     return replace(bundle, trusted=bundle.trusted or trust)
 
 
+def look_up(name_or_folder: str | Path) -> Bundle:
+    """As ``find``, to look at: looking needs no consent.
+
+    Raises:
+        BundleError: no such bundle, or its card is wrong.
+    """
+    key = str(name_or_folder)
+    bundles, broken = _survey()
+    if key in bundles:
+        return bundles[key]
+    if key not in broken and Path(name_or_folder).is_dir():
+        return Bundle.open(name_or_folder)
+    return find(name_or_folder)
+
+
 def import_bundle(source: str | Path, *, trust: bool = False, consent: bool = False) -> Imported:
     """Bring a bundle into the user's store. Everything is checked before anything can be found there.
 

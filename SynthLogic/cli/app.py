@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from SynthLogic.cli import benchmark, check, models, phantom, train, translate
+from SynthLogic.cli import benchmark, check, export, interpolate, models, paint, phantom, train, translate
 from SynthLogic.cli.group import EXIT_CANCELLED, Group
 from SynthLogic.cli.options import example
 
@@ -43,6 +43,9 @@ def start(
 app.command(epilog=translate.TRANSLATE_EPILOG)(translate.translate)
 app.command(epilog=translate.RERUN_EPILOG)(translate.rerun)
 app.command(epilog=check.EPILOG)(check.check)
+app.command(epilog=paint.EPILOG)(paint.paint)
+app.command(epilog=interpolate.EPILOG)(interpolate.interpolate)
+app.command(epilog=export.EPILOG)(export.export)
 app.add_typer(models.app)
 app.command(epilog=phantom.EPILOG)(phantom.phantom)
 app.command(epilog=train.EPILOG)(train.train)

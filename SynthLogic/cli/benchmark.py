@@ -15,7 +15,7 @@ from SynthLogic.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-BENCHMARKS = ("geometry", "quality", "speed", "real")
+BENCHMARKS = ("geometry", "quality", "speed", "heart-shapes", "heart-images", "heart-use", "real")
 BENCHMARK_EPILOG = example("crossmodalsynth benchmark geometry quality --output benchmark")
 DEMO_EPILOG = example("crossmodalsynth demo --output demo")
 
@@ -24,7 +24,8 @@ def benchmark(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[geometry|quality|speed|real|all]...", help="What to measure; all if nothing is named."
+            metavar="[geometry|quality|speed|heart-shapes|heart-images|heart-use|real|all]...",
+            help="What to measure; all if nothing is named.",
         ),
     ] = None,
     output: OutputFolder = Path("benchmark"),
@@ -34,7 +35,7 @@ def benchmark(
     json_: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
-    """Measure geometry, quality, speed and behaviour on real scans, and print the tables."""
+    """Measure geometry, quality, speed, hearts and behaviour on real scans, and print the tables."""
     wanted = list(dict.fromkeys(names or ["all"]))
     unknown = [name for name in wanted if name not in (*BENCHMARKS, "all")]
     if unknown:

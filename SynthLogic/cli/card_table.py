@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from SynthLogic.bundles import Bundle, Card, Channel
+    from SynthLogic.bundles import Bundle, Card, Channel, LabelChannel
 
 
 def card_tables(bundle: Bundle) -> Iterator[Table]:
@@ -43,14 +43,20 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "Description", card.description
     yield "Input", _channel(card.input)
     yield "Output", _channel(card.output)
+    for number, style in enumerate(card.styles):
+        yield ("Styles" if number == 0 else ""), f"{style.name}: {style.title}. {style.description}"
     yield "Network", f"{card.network.name}, {spatial.spatial_dims}D, {card.format}"
-    yield "Planes", ", ".join(spatial.planes)
-    low, high = spatial.spacing_range_mm
-    yield "Spacing", f"{spatial.spacing_mm:g} mm (unchanged from {low:g} to {high:g} mm)"
+    if card.task == "translate":
+        yield "Planes", ", ".join(spatial.planes)
+        low, high = spatial.spacing_range_mm
+        yield "Spacing", f"{spatial.spacing_mm:g} mm (unchanged from {low:g} to {high:g} mm)"
+    else:
+        yield "Slices", f"short axis, each by itself, with pixels of {spatial.spacing_mm:g} mm"
     yield "Anatomy", coverage.anatomy
     low, high = coverage.field_of_view_mm
     yield "Field of view", f"{low:g} to {high:g} mm"
-    yield "Precision", _precision(card)
+    if card.task != "label-vae":
+        yield "Precision", _precision(card)
     minutes = training.duration_s / 60
     yield (
         "Training",
@@ -65,7 +71,11 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
         yield ("Limits" if number == 0 else ""), limit
 
 
-def _channel(channel: Channel) -> str:
+def _channel(channel: Channel | LabelChannel) -> str:
+    from SynthLogic.bundles import LabelChannel
+
+    if isinstance(channel, LabelChannel):
+        return "labels: " + ", ".join(f"{name} {value}" for name, value in channel.labels.items())
     steps = ", ".join(step.kind for step in channel.intensity.steps) or "unchanged"
     return f"{channel.modality} in {channel.units}; intensity: {steps}; stored as {channel.dtype}"
 

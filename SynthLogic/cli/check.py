@@ -63,6 +63,7 @@ def _bundle(model: str | None, to: Target | None) -> Bundle | None:
 
     if model is not None:
         bundle = find(model)
+        bundle.card.expect("translate")
         if to is not None and bundle.card.output.modality != to.value:
             raise BundleError(
                 f"Bundle {bundle.card.name!r} makes {bundle.card.output.modality}, not {to.value}; "

@@ -11,27 +11,29 @@ import typer
 Result = TypeVar("Result")
 
 
-def with_consent(action: Callable[[], Result], model: str | None, *, accepted: bool, ask: bool) -> Result:
-    """Call ``action``; if a bundle's licence needs consent, ask for it and call once more.
+def with_consent(action: Callable[[], Result], *models: str | None, accepted: bool, ask: bool) -> Result:
+    """Call ``action``; as often as a bundle's licence needs consent, ask for it and call once more.
 
     Args:
-        action: what needs a bundle.
-        model: name or folder of the bundle that was asked for, or None if it is picked.
+        action: what needs bundles.
+        models: names or folders of the bundles that were asked for; None where one is picked.
         accepted: the user has agreed on the command line.
         ask: whether a question may be asked at all.
 
     Raises:
         ConsentRequired: nobody agreed.
     """
-    from SynthLogic.bundles import ConsentRequired, find
+    from SynthLogic.bundles import ConsentRequired, find, look_up
 
-    try:
-        return action()
-    except ConsentRequired as question:
-        if not (accepted or (ask and agrees(question.name, question.notice))):
-            raise
-        find(model or question.name, consent=True)
-        return action()
+    for _ in models:
+        try:
+            return action()
+        except ConsentRequired as question:
+            if not (accepted or (ask and agrees(question.name, question.notice))):
+                raise
+            named = (model for model in models if model is not None and look_up(model).name == question.name)
+            find(next(named, question.name), consent=True)
+    return action()
 
 
 def agrees(name: str, notice: str) -> bool:

@@ -15,7 +15,7 @@ from SynthLogic.cli.options import AcceptLicence, DebugFlag, JsonFlag, example
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from SynthLogic.bundles import Bundle, Card
+    from SynthLogic.bundles import Card
 
 app = typer.Typer(
     cls=Group,
@@ -66,9 +66,9 @@ def list_models(json_: JsonFlag = False, debug: DebugFlag = False) -> Answer:
 @app.command("show", epilog=example("crossmodalsynth models show thorax-ct-to-mr"))
 def show_model(name: Name, json_: JsonFlag = False, debug: DebugFlag = False) -> Answer:
     """Show a bundle's card: what it does, for which scans, how well, and under which licence."""
-    from SynthLogic.bundles import summary
+    from SynthLogic.bundles import look_up, summary
 
-    bundle = _any_bundle(name)
+    bundle = look_up(name)
     document = {**summary(bundle), "card": bundle.card.model_dump(mode="json")}
 
     def show(console: Console) -> None:
@@ -92,11 +92,11 @@ def verify_models(
     debug: DebugFlag = False,
 ) -> Answer:
     """Check hashes, card, licence and weights; exit code 2 if anything is wrong."""
-    from SynthLogic.bundles import damaged, installed
+    from SynthLogic.bundles import damaged, installed, look_up
     from SynthLogic.errors import BundleError
 
     if name is not None:
-        bundle = _any_bundle(name)
+        bundle = look_up(name)
         bundle.verify()
         results = {bundle.name: ""}
     else:
@@ -157,16 +157,6 @@ def remove_model(
     remove(name)
     message = f"Bundle {name!r} was removed."
     return Answer({"name": name, "message": message}, lambda console: console.print(message, markup=False))
-
-
-def _any_bundle(name: str) -> Bundle:
-    """A bundle to look at; looking needs no consent."""
-    from SynthLogic.bundles import Bundle, find, installed
-
-    for bundle in installed():
-        if bundle.name == name:
-            return bundle
-    return Bundle.open(name) if Path(name).is_dir() else find(name)
 
 
 def _direction(card: Card) -> str:

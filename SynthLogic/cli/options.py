@@ -21,6 +21,15 @@ class Target(str, Enum):
         return "CT" if self is Target.MR else "MR"
 
 
+class Precision(str, Enum):
+    """Arithmetic of the network."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
 DebugFlag = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected failure.")]
 Model = Annotated[
@@ -31,6 +40,11 @@ AcceptLicence = Annotated[
     bool, typer.Option("--accept-licence", help="Agree to a restricted licence without being asked.")
 ]
 Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")]
+PrecisionChoice = Annotated[
+    Precision,
+    typer.Option("--precision", case_sensitive=False, help="auto takes the fastest that the card allows."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Replace an output that exists, without asking.")]
 OutputFolder = Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder to write to.")]
 
 

@@ -19,7 +19,7 @@ EPILOG = example("crossmodalsynth phantom cohort --anatomy thorax --subjects 2 -
 
 def phantom(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to; one folder a subject.")],
-    anatomy: Annotated[str, typer.Option(help="What to simulate.")] = "thorax",
+    anatomy: Annotated[str, typer.Option(help="What to simulate: thorax or heart.")] = "thorax",
     subjects: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same subjects.")] = 0,
     shape: Annotated[str | None, typer.Option(metavar="K,J,I", help="Voxels, such as 128,128,128.")] = None,
@@ -27,19 +27,25 @@ def phantom(
         str | None, typer.Option(metavar="I,J,K", help="Voxel size in mm, such as 2.5,2.5,2.5.")
     ] = None,
     deformation: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0, metavar="MM", help="Largest displacement between CT and MR; 0 for one shared grid."
         ),
-    ] = 0.0,
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that simulate side by side.")] = 1,
     json_: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
-    """Simulate subjects: a CT, an MR, their noise-free references and labels, with exact truth."""
+    """Simulate subjects with exact truth.
+
+    A thorax has a CT, an MR, their noise-free references and labels. A heart has cine short-axis stacks at
+    end diastole and end systole with labels, from one of two vendors.
+    """
     from SynthLogic.phantoms import write_cohort
 
-    options: dict[str, Any] = {"deformation_mm": deformation}
+    options: dict[str, Any] = {}
+    if deformation is not None:
+        options["deformation_mm"] = deformation
     if shape is not None:
         options["shape"] = _three(shape, int, "--shape", "128,128,128")
     if spacing is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,13 +11,25 @@ from SynthLogic.cli.console import Answer, progress_bar, warn
 from SynthLogic.cli.inputs import parse_planes, read_parent_transform
 from SynthLogic.cli.interrupt import cancel_on_interrupt
 from SynthLogic.cli.licence import with_consent
-from SynthLogic.cli.options import AcceptLicence, DebugFlag, Device, JsonFlag, Model, Target, example
-from SynthLogic.errors import ConfigError, OutputError
+from SynthLogic.cli.options import (
+    AcceptLicence,
+    DebugFlag,
+    Device,
+    JsonFlag,
+    Model,
+    Precision,
+    PrecisionChoice,
+    Target,
+    Yes,
+    example,
+)
+from SynthLogic.cli.outputs import may_replace, to_bar
+from SynthLogic.cli.paint import painted
+from SynthLogic.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from SynthLogic.inference import Progress
     from SynthLogic.jobs import Record, TranslateRequest
 
 TRANSLATE_EPILOG = example(
@@ -28,16 +38,6 @@ TRANSLATE_EPILOG = example(
 )
 RERUN_EPILOG = example("crossmodalsynth rerun mr.record.json --input ct.nii.gz")
 RECORD_ENDING = ".record.json"
-
-
-class Precision(str, Enum):
-    """Arithmetic of the network."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-    fp16 = "fp16"
-
 
 Input = Annotated[
     Path,
@@ -50,7 +50,6 @@ Region = Annotated[
         "--region", metavar="FILE", help="Image on the scan's grid; only where it is not 0 is translated."
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Replace an output that exists, without asking.")]
 
 
 def translate(
@@ -61,10 +60,7 @@ def translate(
     to: Annotated[Target, typer.Option("--to", case_sensitive=False, help="Modality to make.")],
     model: Model = None,
     device: Device = "auto",
-    precision: Annotated[
-        Precision,
-        typer.Option(case_sensitive=False, help="auto takes the fastest that the bundle's card allows."),
-    ] = Precision.auto,
+    precision: PrecisionChoice = Precision.auto,
     planes: Annotated[
         str | None,
         typer.Option(metavar="LIST", help="Planes to run and fuse, such as axial,coronal,sagittal."),
@@ -107,13 +103,13 @@ def translate(
     from SynthLogic.jobs import translate as run_translate
 
     request = _request(wanted)
-    _may_replace(output, disagreement, yes, ask=not json_)
+    may_replace(_files(output, disagreement), yes, ask=not json_)
 
     def work() -> Record:
         bundle = None if model is None else find(model, consent=accept_licence)
         with cancel_on_interrupt() as cancelled, progress_bar("Translating", quiet=json_) as bar:
             return run_translate(
-                request, input_, output, _to_bar(bar), cancelled, bundle=bundle, region_path=region
+                request, input_, output, to_bar(bar), cancelled, bundle=bundle, region_path=region
             )
 
     record = with_consent(work, model, accepted=accept_licence, ask=not json_)
@@ -123,7 +119,7 @@ def translate(
 def rerun(
     record: Annotated[Path, typer.Argument(metavar="RECORD", help="OUTPUT.record.json of an earlier run.")],
     input_: Annotated[
-        Path, typer.Option("--input", metavar="FILE", help="The scan that was translated then.")
+        Path, typer.Option("--input", metavar="FILE", help="The scan or labels that it was made from.")
     ],
     output: Annotated[
         Path | None,
@@ -139,17 +135,18 @@ def rerun(
     json_: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
-    """Make the same voxels again, from a record and the scan it names.
+    """Make the same voxels again, from a record and the scan, or labels of a heart, that it names.
 
     Exit code 2 says that they are not the same, unless --force expects that.
     """
     from SynthLogic.bundles import find
-    from SynthLogic.jobs import Rerun, read_record
+    from SynthLogic.jobs import HeartRecord, Rerun, read_any_record
     from SynthLogic.jobs import rerun as run_again
 
-    old = read_record(record)
+    old = read_any_record(record)
     target = output or record.with_name(f"{record.name.removesuffix(RECORD_ENDING)}.rerun.nii.gz")
-    _may_replace(target, old.request.disagreement, yes, ask=not json_)
+    disagreement = not isinstance(old, HeartRecord) and old.request.disagreement
+    may_replace(_files(target, disagreement), yes, ask=not json_)
 
     def work() -> Rerun:
         bundle = None if model is None else find(model, consent=accept_licence)
@@ -158,7 +155,7 @@ def rerun(
                 old,
                 input_,
                 target,
-                _to_bar(bar),
+                to_bar(bar),
                 cancelled,
                 bundle=bundle,
                 region_path=region,
@@ -169,7 +166,10 @@ def rerun(
     for difference in again.differences:
         warn(difference)
     extra = {"identical": again.identical, "differences": list(again.differences)}
-    return _answer(again.record, target, extra, code=0 if again.identical or force else 2)
+    code = 0 if again.identical or force else 2
+    if isinstance(again.record, HeartRecord):
+        return painted(again.record, target, extra, code)
+    return _answer(again.record, target, extra, code)
 
 
 def _request(wanted: dict[str, Any]) -> TranslateRequest:
@@ -185,24 +185,11 @@ def _request(wanted: dict[str, Any]) -> TranslateRequest:
         raise ConfigError(f"{option} {first['input']!r} is not understood; see --help.") from error
 
 
-def _may_replace(output: Path, disagreement: bool, yes: bool, ask: bool) -> None:
-    """Ask before any of the files that will be written replaces another; x.nrrd and x.nii share a record."""
+def _files(output: Path, disagreement: bool) -> tuple[Path, ...]:
+    """All that will be written; x.nrrd and x.nii share a record."""
     from SynthLogic.jobs import disagreement_path, record_path
 
-    files = (output, record_path(output), *([disagreement_path(output)] if disagreement else []))
-    there = None if yes else next((path for path in files if path.is_file()), None)
-    if there is None:
-        return
-    terminal = sys.stdin.isatty() and sys.stderr.isatty()
-    if not (ask and terminal and typer.confirm(f"{there} exists. Replace it?", err=True)):
-        raise OutputError(f"{there.name} exists already; add --yes to replace it, or choose another name.")
-
-
-def _to_bar(bar: Any) -> Any:
-    def report(progress: Progress) -> None:
-        bar(progress.done, progress.total, progress.unit)
-
-    return report
+    return (output, record_path(output), *([disagreement_path(output)] if disagreement else []))
 
 
 def _answer(record: Record, output: Path, extra: dict[str, Any], code: int = 0) -> Answer:

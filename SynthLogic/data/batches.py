@@ -1,4 +1,4 @@
-"""An endless stream of batches in which every sample is a pure function of (seed, index).
+"""Batches for translation: patches of two domains.
 
 A batch is a dictionary of float32 tensors (N, 1, J, I) in [-1, 1]: ``a_input``, ``a_target``, ``b_input``,
 ``b_target``; with label groups also ``a_labels`` and ``b_labels`` (N, groups, J, I), one-hot, all 0 where a
@@ -8,28 +8,19 @@ where it has one, else the image itself. Generators read inputs; discriminators 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
 
 from SynthLogic.data.config import DataConfig
 from SynthLogic.data.corruption import corrupt, draw
 from SynthLogic.data.library import Library, Stack
 from SynthLogic.data.patches import blank, cut, cut_labels, draw_placement, draw_stack
+from SynthLogic.data.stream import TRAINING, Batch, Stream
 from SynthLogic.errors import ConfigError
 
-# Streams of random numbers that never meet: which patches, and the fixed ones of the pictures.
-TRAINING, PICTURES = 0, 1
 
-
-class Batches(IterableDataset[dict[str, Tensor]]):
-    """Batches from ``start`` on; batch n holds the samples n * size to (n + 1) * size - 1.
-
-    With several loader workers, worker w of W makes the batches start + w, start + w + W, ..: their order
-    does not depend on W.
+class Batches(Stream):
+    """See the module's text and ``Stream``.
 
     Args:
         config: domains and sampling.
@@ -43,33 +34,13 @@ class Batches(IterableDataset[dict[str, Tensor]]):
     def __init__(
         self, config: DataConfig, a: Library, b: Library, *, size: int, seed: int, start: int = 0
     ) -> None:
-        super().__init__()
+        super().__init__(size, seed, start)
         self.config, self.a, self.b = config, a, b
-        self.size, self.seed, self.start = size, seed, start
         self.pairs = _pairs(a, b) if config.paired else []
 
-    def starting_at(self, start: int) -> Batches:
-        """The same stream from another batch on."""
-        return Batches(self.config, self.a, self.b, size=self.size, seed=self.seed, start=start)
-
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        worker = get_worker_info()
-        number = self.start + (worker.id if worker else 0)
-        while True:
-            yield self.batch(number)
-            number += worker.num_workers if worker else 1
-
-    def batch(self, number: int) -> dict[str, Tensor]:
-        """Batch ``number`` of the stream."""
-        return self.stack([self.sample(number * self.size + n) for n in range(self.size)])
-
-    def pictures(self, count: int) -> dict[str, Tensor]:
-        """A fixed batch to look at while training goes on."""
-        return self.stack([self.sample(n, PICTURES) for n in range(count)])
-
-    @staticmethod
-    def stack(samples: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
-        """Put samples together."""
+    def batch_of(self, indices: range, stream: int = TRAINING) -> Batch:
+        """The samples with these numbers."""
+        samples = [self.sample(index, stream) for index in indices]
         return {key: torch.from_numpy(np.stack([s[key] for s in samples])) for key in samples[0]}
 
     def sample(self, index: int, stream: int = TRAINING) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What to train on: two domains, their files, and how patches are drawn."""
+"""What to train on: where files lie; for translation, two domains and how their patches are drawn."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from SynthLogic.intensity import Pipeline
 Plane = Literal["axial", "coronal", "sagittal"]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Frozen, and without unknown keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class SourceConfig(_Strict):
+class FileSource(Strict):
     """Files of one origin.
 
     Attributes:
         name: shown on the card.
         root: name of an entry of the configuration's ``roots``.
         glob: files below the root, e.g. ``sub-*/ct.nii.gz``.
-        reference: file name beside each file that holds its clean twin on the same grid, or null.
-        labels: file name beside each file that holds its label map on the same grid, or null.
         subjects: "all", "even", "odd", or a range of numbers such as "1-40", counted by the number in
             ``sub-NUMBER``; lets two domains have no subject in common.
         subject: regular expression whose match in the path names the subject, for files that are not in
             folders of their own.
-        weight: how often the source is drawn, relative to the others of its domain.
+        weight: how often the source is drawn, relative to the others beside it.
         licence: SPDX identifier or short name; goes on the card.
         citation: whom to cite; goes on the card.
         required: false where training may go on, with a warning, without these files.
@@ -38,8 +38,6 @@ class SourceConfig(_Strict):
     name: str
     root: str
     glob: str
-    reference: str | None = None
-    labels: str | None = None
     subjects: str = Field(default="all", pattern=r"^(all|even|odd|\d+-\d+)$")
     subject: str | None = None
     weight: float = Field(default=1.0, gt=0)
@@ -48,7 +46,46 @@ class SourceConfig(_Strict):
     required: bool = True
 
 
-class DomainConfig(_Strict):
+class FilesConfig(Strict):
+    """Where the data lie; every kind of data adds its sources.
+
+    Attributes:
+        roots: folders by name; null for one that is given when training starts.
+        held_out: globs (``ROOT:GLOB``) of files that must not be trained on.
+        workers: loader processes; 0 draws samples in the training process.
+    """
+
+    roots: dict[str, str | None]
+    held_out: tuple[str, ...] = ()
+    workers: int = Field(default=0, ge=0)
+
+    def all_sources(self) -> tuple[FileSource, ...]:
+        """Every source that files are read from."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _roots_known(self) -> FilesConfig:
+        used = [source.root for source in self.all_sources()]
+        used += [glob.partition(":")[0] for glob in self.held_out]
+        for root in used:
+            if root not in self.roots:
+                raise ValueError(f"root {root!r} is not among roots {sorted(self.roots)}")
+        return self
+
+
+class SourceConfig(FileSource):
+    """Images of one origin.
+
+    Attributes:
+        reference: file name beside each file that holds its clean twin on the same grid, or null.
+        labels: file name beside each file that holds its label map on the same grid, or null.
+    """
+
+    reference: str | None = None
+    labels: str | None = None
+
+
+class DomainConfig(Strict):
     """One side of the translation.
 
     Attributes:
@@ -76,7 +113,7 @@ class DomainConfig(_Strict):
     corruptions: tuple[Corruption, ...] = ()
 
 
-class SamplingConfig(_Strict):
+class SamplingConfig(Strict):
     """How patches are drawn, for both domains alike, so that layout does not tell them apart.
 
     Attributes:
@@ -118,29 +155,27 @@ class SamplingConfig(_Strict):
         return self
 
 
-class DataConfig(_Strict):
-    """Where the data lie and what is done with them.
+class DataConfig(FilesConfig):
+    """Two domains and what is done with them.
 
     Attributes:
-        roots: folders by name; null for one that is given when training starts.
         a: first domain.
         b: second domain.
         paired: draw a and b from the same place of the same subject.
         label_groups: sets of label values; each is one channel of the label maps in a batch. Label 0 is what
             lies outside a volume. Empty for batches without label maps.
-        held_out: globs (``ROOT:GLOB``) of files that must not be trained on.
         sampling: how patches are drawn.
-        workers: loader processes; 0 draws patches in the training process.
     """
 
-    roots: dict[str, str | None]
     a: DomainConfig
     b: DomainConfig
     paired: bool = False
     label_groups: tuple[tuple[int, ...], ...] = ()
-    held_out: tuple[str, ...] = ()
     sampling: SamplingConfig = SamplingConfig()
-    workers: int = Field(default=0, ge=0)
+
+    def all_sources(self) -> tuple[FileSource, ...]:
+        """Those of both domains."""
+        return (*self.a.sources, *self.b.sources)
 
     @field_validator("label_groups")
     @classmethod
@@ -151,12 +186,3 @@ class DataConfig(_Strict):
         if groups and 0 not in values:
             raise ValueError("label_groups has no group with label 0, which stands for outside")
         return groups
-
-    @model_validator(mode="after")
-    def _roots_known(self) -> DataConfig:
-        used = [s.root for d in (self.a, self.b) for s in d.sources]
-        used += [glob.partition(":")[0] for glob in self.held_out]
-        for root in used:
-            if root not in self.roots:
-                raise ValueError(f"root {root!r} is not among roots {sorted(self.roots)}")
-        return self

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from SynthLogic.data.config import DataConfig, DomainConfig, SourceConfig
+from SynthLogic.data.config import DataConfig, DomainConfig, FilesConfig, FileSource, SourceConfig
 from SynthLogic.errors import ConfigError
 
 _NUMBERED = re.compile(r"sub-(\d+)")
@@ -41,54 +42,68 @@ def list_files(config: DataConfig, domain: DomainConfig) -> tuple[list[SourceFil
         The files, sorted within each source, and one sentence for every optional source that is not here.
 
     Raises:
-        ConfigError: a required folder is missing, a source or the domain is empty, a subject is on both the
+        ConfigError: see ``find_paths``; or a label map or reference is missing.
+    """
+    kind = domain.modality
+    paths, missing = find_paths(config, domain.sources, f"{kind} domain", f" ({kind})")
+    files = [_source_file(path, domain.sources[index], index, config) for index, path in paths]
+    return files, missing
+
+
+def find_paths(
+    config: FilesConfig, sources: Sequence[FileSource], group: str, remark: str = ""
+) -> tuple[list[tuple[int, Path]], list[str]]:
+    """Find the files of several sources.
+
+    Args:
+        config: roots and what is held out.
+        sources: some of the configuration's sources.
+        group: what they are together, for messages.
+        remark: put behind a source's name in the sentence about its absence.
+
+    Returns:
+        (Index of the source, file), sorted within each source; one sentence for every optional source that is
+        not here.
+
+    Raises:
+        ConfigError: a required folder is missing, a source or all are empty, a subject is on both the
             training and the held-out side.
     """
-    files: list[SourceFile] = []
+    paths: list[tuple[int, Path]] = []
     missing: list[str] = []
-    for index, source in enumerate(domain.sources):
-        found = _of_source(config, source, index)
+    for index, source in enumerate(sources):
+        root = config.roots[source.root]
+        found = sorted(Path(root).glob(source.glob)) if root is not None and Path(root).is_dir() else []
+        found = [path for path in found if _selected(path, source)]
         if not found and source.required:
-            root = config.roots[source.root]
             where = (
                 f"no {source.glob} below {root}" if root else f"no folder is given for root {source.root!r}"
             )
             raise ConfigError(
-                f"Source {source.name!r} of the {domain.modality} domain is empty ({where}); "
-                "correct roots, glob or subjects."
+                f"Source {source.name!r} of the {group} is empty ({where}); correct roots, glob or subjects."
             )
         if not found:
-            missing.append(f"Source {source.name!r} ({domain.modality}) is not here; trained without it.")
-        files += found
-    if not files:
-        raise ConfigError(f"The {domain.modality} domain has no images; correct its sources.")
-    _refuse_held_out(config, domain, files)
-    return files, missing
+            missing.append(f"Source {source.name!r}{remark} is not here; trained without it.")
+        paths += [(index, path) for path in found]
+    if not paths:
+        raise ConfigError(f"The {group} has no images; correct its sources.")
+    _refuse_held_out(config, sources, paths)
+    return paths, missing
 
 
-def _of_source(config: DataConfig, source: SourceConfig, index: int) -> list[SourceFile]:
-    root = config.roots[source.root]
-    if root is None or not Path(root).is_dir():
-        return []
-    files = []
-    for path in sorted(Path(root).glob(source.glob)):
-        if not _selected(path, source):
-            continue
-        labels = path.with_name(source.labels) if source.labels and config.label_groups else None
-        if labels is not None and not labels.is_file():
-            raise ConfigError(f"Label map {labels} is missing; make the cohort again or set labels to null.")
-        reference = path.with_name(source.reference) if source.reference else None
-        if reference is not None and not reference.is_file():
-            raise ConfigError(
-                f"Reference {reference} is missing; make the cohort again or set reference to null."
-            )
-        files.append(
-            SourceFile(path, reference, labels, index, _subject(path, source), str(path.parent.resolve()))
+def _source_file(path: Path, source: SourceConfig, index: int, config: DataConfig) -> SourceFile:
+    labels = path.with_name(source.labels) if source.labels and config.label_groups else None
+    if labels is not None and not labels.is_file():
+        raise ConfigError(f"Label map {labels} is missing; make the cohort again or set labels to null.")
+    reference = path.with_name(source.reference) if source.reference else None
+    if reference is not None and not reference.is_file():
+        raise ConfigError(
+            f"Reference {reference} is missing; make the cohort again or set reference to null."
         )
-    return files
+    return SourceFile(path, reference, labels, index, subject_of(path, source), str(path.parent.resolve()))
 
 
-def _selected(path: Path, source: SourceConfig) -> bool:
+def _selected(path: Path, source: FileSource) -> bool:
     if source.subjects == "all":
         return True
     match = _NUMBERED.search(path.as_posix())
@@ -104,25 +119,28 @@ def _selected(path: Path, source: SourceConfig) -> bool:
     return first <= number <= last
 
 
-def _subject(path: Path, source: SourceConfig) -> str:
+def subject_of(path: Path, source: FileSource) -> str:
+    """What to call the subject that a file shows."""
     match = re.search(source.subject, path.as_posix()) if source.subject else None
     match = match or _NUMBERED.search(path.as_posix())
     return match[0] if match else path.name.split(".")[0]
 
 
-def _refuse_held_out(config: DataConfig, domain: DomainConfig, files: list[SourceFile]) -> None:
+def _refuse_held_out(
+    config: FilesConfig, sources: Sequence[FileSource], paths: list[tuple[int, Path]]
+) -> None:
     held_out: set[str] = set()
-    patterns = {s.subject for d in (config.a, config.b) for s in d.sources if s.subject}
+    patterns = {s.subject for s in config.all_sources() if s.subject}
     for entry in config.held_out:
         root_name, _, glob = entry.partition(":")
         root = config.roots[root_name]
         for path in sorted(Path(root).glob(glob)) if root else ():
             held_out |= _identities(path, patterns)
-    for file in files:
-        pattern = domain.sources[file.source].subject
-        if held_out & _identities(file.path, {pattern} if pattern else set()):
+    for index, path in paths:
+        source = sources[index]
+        if held_out & _identities(path, {source.subject} if source.subject else set()):
             raise ConfigError(
-                f"Subject {file.subject!r} ({file.path.name}) is both trained on and held out; "
+                f"Subject {subject_of(path, source)!r} ({path.name}) is both trained on and held out; "
                 "remove it from one side."
             )
 

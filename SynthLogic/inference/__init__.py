@@ -1,4 +1,4 @@
-"""The engine: planes, batches, tiles, precision and devices for a bundle's network.
+"""The engine: planes, batches, tiles, precision and devices for a bundle's network; hearts slice by slice.
 
 What needs torch is imported when it is used.
 """
@@ -12,7 +12,9 @@ from SynthLogic.lazy import on_demand
 if TYPE_CHECKING:
     from SynthLogic.inference.device import available_devices, choose_device, device_name
     from SynthLogic.inference.engine import Engine, EngineResult
-    from SynthLogic.inference.measure import mean_difference
+    from SynthLogic.inference.label_codec import LabelCodec
+    from SynthLogic.inference.measure import mean_difference, painting_difference
+    from SynthLogic.inference.painter import Painter
     from SynthLogic.inference.precision import fast_precisions
     from SynthLogic.inference.runner import OUT_OF_MEMORY
 else:
@@ -22,11 +24,14 @@ else:
             "OUT_OF_MEMORY": "runner",
             "Engine": "engine",
             "EngineResult": "engine",
+            "LabelCodec": "label_codec",
+            "Painter": "painter",
             "available_devices": "device",
             "choose_device": "device",
             "device_name": "device",
             "fast_precisions": "precision",
             "mean_difference": "measure",
+            "painting_difference": "measure",
         },
     )
 
@@ -36,7 +41,9 @@ __all__ = [
     "CancelCallback",
     "Engine",
     "EngineResult",
+    "LabelCodec",
     "Monitor",
+    "Painter",
     "Progress",
     "ProgressCallback",
     "acquisition_plane",
@@ -46,5 +53,6 @@ __all__ = [
     "device_name",
     "fast_precisions",
     "mean_difference",
+    "painting_difference",
     "working_grid",
 ]

@@ -61,7 +61,7 @@ class Engine:
 
     Raises:
         DeviceError: device or precision not possible here, or not allowed by the card.
-        BundleError: the weights are not what the card says.
+        BundleError: the bundle does not translate, or the weights are not what the card says.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Engine:
     ) -> None:
         self.bundle = bundle
         self.card = bundle.card
+        self.card.expect("translate")
         self.device = choose_device(device)
         self._warnings: tuple[str, ...] = ()
         if unmeasured and precision in PRECISIONS[1:]:
@@ -170,13 +171,13 @@ class Engine:
     def _working(self, canonical: Volume, grid: Grid, monitor: Monitor) -> Volume:
         if grid is canonical.grid:
             return canonical
-        background = self.card.input.background
+        background = self.card.image_input.background
         return monitor.interruptible(
             lambda: resample(canonical, grid, background=background, dtype=np.float32)
         )
 
     def _normalised(self, working: Volume, monitor: Monitor) -> np.ndarray:
-        return monitor.interruptible(lambda: self.card.input.intensity.forward(working)[0])
+        return monitor.interruptible(lambda: self.card.image_input.intensity.forward(working)[0])
 
     def _forward(
         self, runner: Runner, prepared: np.ndarray, planes: tuple[Plane, ...], boxes: tuple[Box, ...]
@@ -207,7 +208,7 @@ class Engine:
         self, outputs: list[np.ndarray], grid: Grid, canonical: Grid, monitor: Monitor
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Units, fusion and the way back to the scan's canonical grid."""
-        channel = self.card.output
+        channel = self.card.image_output
         images = [to_units(output, channel, monitor) for output in outputs]
         deviation = None
         if len(images) > 1:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from SynthLogic.bundles import Bundle, find, pick
+from typing import Literal
+
+from SynthLogic.bundles import Bundle, find, pick, pick_task
 from SynthLogic.errors import BundleError
 from SynthLogic.jobs.requests import TranslateRequest
 
@@ -29,6 +31,7 @@ def choose_bundle(request: TranslateRequest, bundle: Bundle | None = None) -> tu
     else:
         bundle, why = pick(request.source, request.target)
     card = bundle.card
+    card.expect("translate")
     if (card.input.modality, card.output.modality) != (request.source, request.target):
         raise BundleError(
             f"Bundle {card.name!r} makes {card.output.modality} from {card.input.modality}, "
@@ -38,4 +41,28 @@ def choose_bundle(request: TranslateRequest, bundle: Bundle | None = None) -> tu
     return bundle, why
 
 
-__all__ = ["choose_bundle"]
+Task = Literal["paint", "label-vae"]
+
+
+def choose_for(task: Task, name: str | None = None, bundle: Bundle | None = None) -> tuple[Bundle, str]:
+    """The bundle for a task on hearts, its files verified, and one sentence why.
+
+    Args:
+        task: of the bundle's card.
+        name: of an installed bundle, or None for the best one.
+        bundle: one that was opened from a folder; taken instead.
+
+    Raises:
+        BundleError: none fits, it is made for another task, or a file of it is not what the card says.
+    """
+    if bundle is None and name is None:
+        bundle, why = pick_task(task)
+    else:
+        bundle = bundle or find(str(name))
+        why = f"{bundle.card.name} {bundle.card.version} was asked for."
+    bundle.card.expect(task)
+    bundle.verify_files()
+    return bundle, why
+
+
+__all__ = ["choose_bundle", "choose_for"]

@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from SynthLogic.bundles import Bundle, find
 from SynthLogic.errors import BundleError, ConfigError
-from SynthLogic.inference import CancelCallback, ProgressCallback
-from SynthLogic.jobs.record import Record, read_record
+from SynthLogic.hearts import ShortAxis
+from SynthLogic.inference import CancelCallback, Monitor, ProgressCallback
+from SynthLogic.jobs.heart_record import HeartRecord, read_any_record
+from SynthLogic.jobs.heart_requests import PaintRequest
+from SynthLogic.jobs.paint import write_paint
+from SynthLogic.jobs.record import BundleId, Record
 from SynthLogic.jobs.translate import StrPath, run_files
+from SynthLogic.volume import Grid, Scan, read_volume
 
 
 @dataclass(frozen=True)
@@ -22,13 +29,13 @@ class Rerun:
         differences: device, packages and platform that are not the same as then, and whether memory ran out.
     """
 
-    record: Record
+    record: Record | HeartRecord
     identical: bool
     differences: tuple[str, ...]
 
 
 def rerun(
-    record: Record | StrPath,
+    record: Record | HeartRecord | StrPath,
     input_path: StrPath,
     output_path: StrPath,
     progress: ProgressCallback | None = None,
@@ -38,7 +45,7 @@ def rerun(
     region_path: StrPath | None = None,
     force: bool = False,
 ) -> Rerun:
-    """Run a record's request again on the same scan, bundle, device, precision and batch.
+    """Run a record's request again on the same scan or labels, bundle, device, precision and batch.
 
     Args:
         record: a record or the file of one.
@@ -51,27 +58,23 @@ def rerun(
         force: run on another device, though voxels may then differ in their last digits.
 
     Raises:
-        InputError: another scan or region.
+        InputError: another scan or region, or other labels.
         BundleError: the very bundle is not installed.
         DeviceError: the record's device does not exist here.
         ConfigError: the record cannot be read, or the device is another one and ``force`` is not given.
         OutputError, Cancelled: as ``translate``.
     """
-    from SynthLogic.inference import OUT_OF_MEMORY, choose_device, device_name
+    old = record if isinstance(record, Record | HeartRecord) else read_any_record(Path(record))
+    places = (Path(input_path), Path(output_path))
+    if isinstance(old, HeartRecord):
+        if region_path is not None:
+            raise ConfigError("A painted heart has no region; leave it out.")
+        return _paint_again(old, *places, Monitor(progress, cancel), bundle, force)
+    from SynthLogic.inference import OUT_OF_MEMORY
 
-    old = record if isinstance(record, Record) else read_record(Path(record))
     wanted = "auto" if force else old.device
-    bundle = bundle or find(old.bundle.name)
-    if bundle.hash != old.bundle.hash:
-        raise BundleError(
-            f"Bundle {bundle.card.name!r} {bundle.card.version} is not the one of the record "
-            f"({old.bundle.version}, hash {old.bundle.hash[:12]}); import that one or name its folder."
-        )
-    here = device_name(choose_device(wanted))
-    if here != old.device_name and not force:
-        raise ConfigError(
-            f"The record is from {old.device_name}, this is {here}: voxels may differ; add --force."
-        )
+    bundle = _same_bundle(old.bundle, bundle)
+    _check_device(old, wanted, force)
     request = old.request.model_copy(
         update={
             "model": old.bundle.name,
@@ -82,16 +85,82 @@ def rerun(
         }
     )
     region = None if region_path is None else Path(region_path)
-    new = run_files(request, Path(input_path), Path(output_path), region, progress, cancel, bundle, old)
+    new = run_files(request, *places, region, progress, cancel, bundle, old)
+    # The first run changed its pieces on the way; this one had them small, or large, from the start.
+    memory = [f"then, {w}" for w in old.warnings if w.startswith(OUT_OF_MEMORY)]
+    identical = new.output.content_hash == old.output.content_hash
+    return Rerun(new, identical, (*_differences(old, new), *memory))
+
+
+def _paint_again(
+    old: HeartRecord, labels: Path, output: Path, monitor: Monitor, bundle: Bundle | None, force: bool
+) -> Rerun:
+    if not isinstance(old.request, PaintRequest) or old.model is None:
+        raise ConfigError(
+            "The record is of a heart between two, not of one that was painted; use interpolate with the "
+            "same label maps, steps and styles."
+        )
+    wanted = "auto" if force else old.device
+    bundle = _same_bundle(old.model, bundle)
+    _check_device(old, wanted, force)
+    request = old.request.model_copy(
+        update={
+            "model": old.model.name,
+            "device": wanted,
+            "precision": "auto" if force else old.precision,
+            "force": True,
+        }
+    )
+    expected = old.inputs[0].content_hash
+
+    def read() -> tuple[Scan, None]:
+        return monitor.interruptible(lambda: read_volume(labels)), None
+
+    like = None
+    if old.kept_frame:
+        grid = Grid(old.frame.shape, np.asarray(old.frame.ijk_to_ras))
+        like = ShortAxis(np.zeros(grid.shape, np.uint8), grid, grid)
+    new = write_paint(
+        request,
+        [labels],
+        output,
+        monitor,
+        read,
+        bundle=bundle,
+        style=old.styles[0],
+        like=like,
+        expected=expected,
+    )
+    return Rerun(new, new.output.image_hash == old.output.image_hash, tuple(_differences(old, new)))
+
+
+def _same_bundle(old: BundleId, bundle: Bundle | None) -> Bundle:
+    bundle = bundle or find(old.name)
+    if bundle.hash != old.hash:
+        raise BundleError(
+            f"Bundle {bundle.card.name!r} {bundle.card.version} is not the one of the record "
+            f"({old.version}, hash {old.hash[:12]}); import that one or name its folder."
+        )
+    return bundle
+
+
+def _check_device(old: Record | HeartRecord, wanted: str, force: bool) -> None:
+    from SynthLogic.inference import choose_device, device_name
+
+    here = device_name(choose_device(wanted))
+    if here != old.device_name and not force:
+        raise ConfigError(
+            f"The record is from {old.device_name}, this is {here}: voxels may differ; add --force."
+        )
+
+
+def _differences(old: Record | HeartRecord, new: Record | HeartRecord) -> list[str]:
     pairs = (
         ("device", old.device_name, new.device_name),
         *((name, version, new.packages.get(name, "none")) for name, version in sorted(old.packages.items())),
         ("platform", old.platform, new.platform),
     )
-    differences = [f"{what}: {was} then, {now} now" for what, was, now in pairs if was != now]
-    # The first run changed its pieces on the way; this one had them small, or large, from the start.
-    differences += [f"then, {w}" for w in old.warnings if w.startswith(OUT_OF_MEMORY)]
-    return Rerun(new, new.output.content_hash == old.output.content_hash, tuple(differences))
+    return [f"{what}: {was} then, {now} now" for what, was, now in pairs if was != now]
 
 
 __all__ = ["Rerun", "rerun"]

@@ -6,8 +6,9 @@
 """
 
 from SynthLogic.methods.callbacks import TrainProgress
-from SynthLogic.methods.config import TrainConfig, load_config, parse_config
+from SynthLogic.methods.config import TrainConfig
 from SynthLogic.methods.export import export_run
+from SynthLogic.methods.read import load_config, parse_config
 from SynthLogic.methods.register import METHODS, method_named
 from SynthLogic.methods.train import TrainResult, train
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from SynthLogic.errors import ConfigError, SynthError
-from SynthLogic.methods.config import load_config, parse_config
+from SynthLogic.methods.read import load_config, parse_config
 from SynthLogic.methods.train import train
 
 

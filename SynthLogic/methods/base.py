@@ -1,4 +1,4 @@
-"""What all training methods share: generators, their running mean, the schedule, the state of a run."""
+"""What all training methods share: networks, their running mean, the schedule, the state of a run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from SynthLogic.data import Batches
+from SynthLogic.data import Stream
 from SynthLogic.errors import BundleError, ConfigError
-from SynthLogic.methods.config import Direction, TrainConfig, explain
-from SynthLogic.networks import build_network
+from SynthLogic.methods.config import TrainConfig, explain
+from SynthLogic.methods.family import Family
 
 
 class Weights(BaseModel):
@@ -26,37 +26,32 @@ class Weights(BaseModel):
 
 
 class Method(LightningModule):
-    """A published way to train generators; a subclass is one file and one entry of the register.
+    """A published way to train networks; a subclass is one file and one entry of the register.
 
-    A subclass says which directions it trains, builds what it needs beside the generators, and makes one
-    iteration in ``step``. The rest (learning rate, running mean, position in the data, random state,
-    checkpoints that resume to the same bits) is here.
+    A subclass belongs to a family, which reads its data and makes its cards; it builds what is exported and
+    what it needs beside that, and makes one iteration in ``step``. The rest (learning rate, running mean,
+    position in the data, random state, checkpoints that resume to the same bits) is here.
 
     Attributes:
-        generators: by direction.
+        generators: what is trained and exported, by name.
         mean: running mean of the generators; this is what is exported.
         iteration: finished iterations.
         elapsed_s: seconds of training before this start, for the card.
         batches: the data, set before training.
     """
 
-    needs_pairs: ClassVar[bool] = False
+    family: ClassVar[Family]
     weights_class: ClassVar[type[Weights]] = Weights
-    batches: Batches
+    batches: Stream
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.config = config
-        if config.data.paired != self.needs_pairs:
-            word = "needs" if self.needs_pairs else "does not take"
-            raise ConfigError(f"Method {config.method!r} {word} paired data; set data.paired accordingly.")
+        self.check(config)
         self.weights = self.check_weights(config)
         try:
-            n = config.network
-            networks: dict[str, nn.Module] = {
-                d: build_network(n.name, n.arguments) for d in self.directions(config)
-            }
+            networks = self.build(config)
         except BundleError as error:
             raise ConfigError(str(error).replace("the card", "the configuration")) from error
         self.generators = nn.ModuleDict(networks)
@@ -65,6 +60,10 @@ class Method(LightningModule):
         self.elapsed_s = 0.0
         self.sums: dict[str, Tensor] = {}
         self.summed: dict[str, int] = {}
+
+    @classmethod
+    def check(cls, config: Any) -> None:
+        """Raise ConfigError for data that the method cannot be trained on."""
 
     @classmethod
     def check_weights(cls, config: TrainConfig) -> Any:
@@ -76,15 +75,15 @@ class Method(LightningModule):
 
     @classmethod
     @abstractmethod
-    def directions(cls, config: TrainConfig) -> tuple[Direction, ...]:
-        """Which generators are trained."""
+    def build(cls, config: Any) -> dict[str, nn.Module]:
+        """The networks that are exported, by name; see ``TrainConfig.exports``."""
 
     @abstractmethod
     def step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """One iteration: forward, backward, optimiser steps.
 
         Args:
-            batch: see ``SynthLogic.data.batches``.
+            batch: see the family's data.
 
         Returns:
             Losses by name, detached scalars.
@@ -101,16 +100,9 @@ class Method(LightningModule):
     def restore_method_state(self, state: dict[str, Any]) -> None:
         """Go on from ``method_state``."""
 
-    @torch.no_grad()
-    def show(self, batch: dict[str, Tensor]) -> dict[Direction, list[Tensor]]:
-        """Per direction a list of columns, each (N, 1, J, I): input, output, and the way back if trained."""
-        columns: dict[Direction, list[Tensor]] = {}
-        for direction in self.directions(self.config):
-            image = batch[f"{direction[0]}_input"]
-            fake = self.mean[direction](image)
-            back: Direction = "b_to_a" if direction == "a_to_b" else "a_to_b"
-            columns[direction] = [image, fake, *([self.mean[back](fake)] if back in self.mean else [])]
-        return columns
+    @abstractmethod
+    def show(self, batch: dict[str, Tensor]) -> dict[str, list[Tensor]]:
+        """Pictures by name, each a list of columns (N, 1, J, I) in [-1, 1]."""
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam for each group of parameters."""
@@ -139,7 +131,10 @@ class Method(LightningModule):
             for group in optimiser.param_groups:
                 group["lr"] = self.config.optimiser.lr * factor
         if self.config.channels_last:
-            batch = {k: v.contiguous(memory_format=torch.channels_last) for k, v in batch.items()}
+            batch = {
+                k: v.contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v
+                for k, v in batch.items()
+            }
         losses = self.step(batch)
         self._follow()
         self.iteration += 1

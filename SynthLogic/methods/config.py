@@ -1,17 +1,14 @@
-"""The configuration of a training, read from YAML. Unknown keys are refused."""
+"""What every training is configured with, whatever it is trained on. Unknown keys are refused."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from SynthLogic.data.config import DataConfig
+from SynthLogic.data.config import FilesConfig
 from SynthLogic.errors import ConfigError
 
-Direction = Literal["a_to_b", "b_to_a"]
 # A resumed run may change these; anything else would make another experiment of it.
 _MAY_CHANGE = {
     "schedule",
@@ -19,6 +16,7 @@ _MAY_CHANGE = {
     "max_minutes",
     "threads",
     "device",
+    "bundle",
     "bundles",
     "coverage",
     "limits",
@@ -31,7 +29,7 @@ class _Strict(BaseModel):
 
 
 class BundleText(_Strict):
-    """What the exported bundle of one direction is called."""
+    """What an exported bundle is called."""
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     version: str = Field(default="1.0.0", pattern=r"^\d+\.\d+\.\d+$")
@@ -95,13 +93,6 @@ class IntervalConfig(_Strict):
     rows: int = Field(default=4, ge=1)
 
 
-class CoverageConfig(_Strict):
-    """What the exported bundle is for; ``field_of_view_mm`` is in-plane, smallest and largest."""
-
-    anatomy: str
-    field_of_view_mm: tuple[float, float]
-
-
 class LicenceConfig(_Strict):
     """Licence of the exported weights."""
 
@@ -111,19 +102,17 @@ class LicenceConfig(_Strict):
 
 
 class TrainConfig(_Strict):
-    """Everything a training needs.
+    """Everything a training needs; a family of methods adds its data and its bundles.
 
     Attributes:
         method: name in ``SynthLogic.methods.METHODS``.
         seed: of weights, samples and image pools.
-        bundles: what to export, per direction; domain ``a`` and ``b`` are those of ``data``.
-        network: both generators.
-        discriminator: both discriminators, for methods that have them.
+        network: what is trained and exported.
+        discriminator: all discriminators, for methods that have them.
         losses: weights by name; each method knows its own.
         optimiser: Adam's arguments.
         schedule: iterations.
-        pool_size: generated images remembered for the discriminators (Shrivastava 2017); 0 is none.
-        batch: samples of each domain in an iteration.
+        batch: samples in an iteration.
         precision: as Lightning names them.
         ema_decay: of the running mean of the weights, which is what is exported; 0 exports the last weights.
         channels_last: memory layout; faster on recent GPUs.
@@ -131,21 +120,18 @@ class TrainConfig(_Strict):
         threads: CPU threads; null leaves torch's choice.
         max_minutes: stop in time, checkpoint included; null trains the schedule to its end.
         intervals: see there.
-        data: see there.
-        coverage: for the card.
+        data: of the family.
         limits: for the card: what the model cannot do, one sentence each.
         licence: for the card.
     """
 
     method: str
     seed: int = Field(default=0, ge=0)
-    bundles: dict[Direction, BundleText] = Field(min_length=1)
     network: NetworkConfig = NetworkConfig()
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     losses: dict[str, float] = Field(default_factory=dict)
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    pool_size: int = Field(default=50, ge=0)
     batch: int = Field(default=1, ge=1)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
@@ -154,10 +140,13 @@ class TrainConfig(_Strict):
     threads: int | None = Field(default=None, ge=1)
     max_minutes: float | None = Field(default=None, gt=0)
     intervals: IntervalConfig = IntervalConfig()
-    data: DataConfig
-    coverage: CoverageConfig
+    data: FilesConfig
     limits: tuple[str, ...] = ()
     licence: LicenceConfig = LicenceConfig()
+
+    def exports(self) -> dict[str, BundleText]:
+        """The bundles to write, by the name of the trained network that goes into them."""
+        raise NotImplementedError
 
     @model_validator(mode="after")
     def _clips_true_gradients(self) -> TrainConfig:
@@ -189,39 +178,6 @@ class TrainConfig(_Strict):
         # Samples do not depend on who draws them.
         del fixed["data"]["workers"]
         return fixed
-
-
-def load_config(path: str | Path) -> TrainConfig:
-    """Read a configuration from a YAML file.
-
-    Raises:
-        ConfigError: unreadable, not YAML, an unknown key, a value that cannot be; the message names the key.
-    """
-    path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or "unreadable"
-        raise ConfigError(f"Configuration {path} cannot be read ({reason}); give a YAML file.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"Configuration {path} is not YAML; correct it: {' '.join(str(error).split())}"
-        ) from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"Configuration {path} holds no keys; see Resources/training for examples.")
-    return parse_config(content)
-
-
-def parse_config(content: dict[str, Any]) -> TrainConfig:
-    """Check a configuration given as plain data.
-
-    Raises:
-        ConfigError: see ``load_config``.
-    """
-    try:
-        return TrainConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(explain(error)) from error
 
 
 def explain(error: ValidationError, where: str = "") -> str:

@@ -21,7 +21,6 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 import torch
-from monai.networks.nets import PatchDiscriminator
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -33,9 +32,10 @@ from SynthLogic.losses import (
     generator_loss,
     identity_loss,
 )
-from SynthLogic.methods.base import Method, Weights
-from SynthLogic.methods.config import Direction, TrainConfig
+from SynthLogic.methods.base import Weights
+from SynthLogic.methods.discriminators import patch_discriminator
 from SynthLogic.methods.pool import ImagePool
+from SynthLogic.methods.translation import Direction, TranslationConfig, TranslationMethod
 
 
 class CycleGanWeights(Weights):
@@ -47,26 +47,12 @@ class CycleGanWeights(Weights):
     tissue_first: int = Field(default=0, ge=0)
 
 
-def patch_discriminator(
-    config: TrainConfig, spatial_dims: int = 2, in_channels: int = 1
-) -> PatchDiscriminator:
-    """PatchGAN with instance normalisation; three layers see 70 x 70 pixels (Isola et al. 2017)."""
-    d = config.discriminator
-    return PatchDiscriminator(
-        spatial_dims=spatial_dims,
-        channels=d.features,
-        in_channels=in_channels,
-        num_layers_d=d.layers,
-        norm="instance",
-    )
-
-
-class CycleGan(Method):
+class CycleGan(TranslationMethod):
     """See the module's text. Two optimisers: both generators, both discriminators."""
 
     weights_class = CycleGanWeights
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TranslationConfig) -> None:
         super().__init__(config)
         layers, patch = config.discriminator.layers, config.data.sampling.patch
         if patch < 3 * 2**layers:
@@ -84,7 +70,7 @@ class CycleGan(Method):
         self.pools = {d: ImagePool(config.pool_size, config.seed + n) for n, d in enumerate(("a", "b"))}
 
     @classmethod
-    def directions(cls, config: TrainConfig) -> tuple[Direction, ...]:
+    def directions(cls, config: TranslationConfig) -> tuple[Direction, ...]:
         """Both."""
         return ("a_to_b", "b_to_a")
 

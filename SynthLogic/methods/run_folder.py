@@ -2,7 +2,7 @@
 
 config.yaml              the configuration, folders included
 run.json                 what was trained on, where, by which code
-inputs.npz               the fixed patches of the pictures
+inputs.npz               the fixed batch of the pictures
 checkpoints/iteration-00001000.ckpt
 logs/losses/version_N/metrics.csv, logs/tensorboard/
 pictures/iteration-00001000-a_to_b.png
@@ -26,7 +26,8 @@ from torch import Tensor
 
 from SynthLogic import __version__
 from SynthLogic.errors import ConfigError, OutputError, TrainingError
-from SynthLogic.methods.config import TrainConfig, load_config
+from SynthLogic.methods.config import TrainConfig
+from SynthLogic.methods.read import load_config
 
 _CHECKPOINT = re.compile(r"iteration-(\d+)\.ckpt")
 
@@ -123,7 +124,7 @@ class RunFolder:
             raise OutputError(f"{self.path} holds no training (run.json is missing or damaged).") from error
 
     def inputs(self) -> dict[str, Tensor]:
-        """The fixed patches."""
+        """The fixed batch."""
         with np.load(self.path / "inputs.npz") as arrays:
             return {key: torch.from_numpy(arrays[key]) for key in arrays}
 

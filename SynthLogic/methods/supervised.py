@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from SynthLogic.errors import ConfigError
-from SynthLogic.methods.base import Method, Weights
-from SynthLogic.methods.config import Direction, TrainConfig
+from SynthLogic.methods.base import Weights
+from SynthLogic.methods.translation import Direction, TranslationConfig, TranslationMethod
 
 
 class SupervisedWeights(Weights):
@@ -21,14 +21,14 @@ class SupervisedWeights(Weights):
     lambda_image: float = Field(default=1.0, gt=0)
 
 
-class Supervised(Method):
+class Supervised(TranslationMethod):
     """L = lambda_image |G(x_a) - y_b|_1, or the other way round: the bundle that is named decides."""
 
     needs_pairs = True
     weights_class = SupervisedWeights
 
     @classmethod
-    def directions(cls, config: TrainConfig) -> tuple[Direction, ...]:
+    def directions(cls, config: TranslationConfig) -> tuple[Direction, ...]:
         """The one direction for which a bundle is named."""
         if len(config.bundles) != 1:
             raise ConfigError("Method 'supervised' trains one direction; name one bundle.")

@@ -14,12 +14,12 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from SynthLogic.data import Batches, Library, load_library
 from SynthLogic.errors import Cancelled, DeviceError
 from SynthLogic.methods.base import Method
 from SynthLogic.methods.callbacks import Overseer, Report, TrainProgress
 from SynthLogic.methods.config import TrainConfig
 from SynthLogic.methods.export import export_run
+from SynthLogic.methods.family import Material
 from SynthLogic.methods.register import method_named
 from SynthLogic.methods.run_folder import RunFolder, code_version, disk_trouble, hardware
 
@@ -78,15 +78,14 @@ def train(
         if progress is not None:
             progress(TrainProgress(method.iteration, config.schedule.total, message))
 
-    a, b = (load_library(config.data, domain, say) for domain in (config.data.a, config.data.b))
-    notes = (*a.notes, *b.notes)
-    for note in notes:
+    material = method.family.read(config, say)
+    for note in material.notes:
         say(f"Warning: {note}")
-    method.batches = Batches(config.data, a, b, size=config.batch, seed=config.seed)
+    method.batches = material.stream
     pictures = method.batches.pictures(config.intervals.rows)
     folder.make(config)
     try:
-        folder.write_account(_account(config, a, b, device), pictures)
+        folder.write_account(_account(material, device), pictures)
         with _quiet():
             overseer = Overseer(config, folder, pictures, progress)
             _fit(_trainer(config, device, folder, overseer), method, checkpoint)
@@ -95,7 +94,7 @@ def train(
     say("Exporting the bundles")
     bundles = export_run(folder.path, folder.path / "bundles", overwrite=True)
     finished = method.iteration >= config.schedule.total
-    return TrainResult(folder.path, bundles, method.iteration, finished, notes)
+    return TrainResult(folder.path, bundles, method.iteration, finished, material.notes)
 
 
 def _trainer(config: TrainConfig, device: torch.device, folder: RunFolder, overseer: Overseer) -> Trainer:
@@ -117,15 +116,10 @@ def _trainer(config: TrainConfig, device: torch.device, folder: RunFolder, overs
     )
 
 
-def _account(config: TrainConfig, a: Library, b: Library, device: torch.device) -> dict[str, Any]:
-    domains = {"a": (a, config.data.a), "b": (b, config.data.b)}
-    volumes = {
-        letter: [len(library.of_source(index)) for index in range(len(domain.sources))]
-        for letter, (library, domain) in domains.items()
-    }
+def _account(material: Material, device: torch.device) -> dict[str, Any]:
     return {
-        "volumes": volumes,
-        "notes": [*a.notes, *b.notes],
+        "volumes": material.volumes,
+        "notes": [*material.notes],
         "hardware": hardware(device),
         "code_version": code_version(),
     }

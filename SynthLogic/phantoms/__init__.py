@@ -1,8 +1,10 @@
 """Simulated anatomy seen by simulated scanners: subjects with exact truth, without any patient's data."""
 
+from SynthLogic.phantoms.anatomies import ANATOMIES
 from SynthLogic.phantoms.cohort import MARK, write_cohort, write_subject
 from SynthLogic.phantoms.heart import PATHOLOGIES
-from SynthLogic.phantoms.subject import ANATOMIES, SHAPE, SPACING, Subject, body_of, make_subject
+from SynthLogic.phantoms.short_axis import HeartSubject, make_heart
+from SynthLogic.phantoms.subject import SHAPE, SPACING, Subject, body_of, make_subject
 from SynthLogic.phantoms.tissues import BLOOD, BONE, TISSUES, Label
 
 __all__ = [
@@ -14,9 +16,11 @@ __all__ = [
     "SHAPE",
     "SPACING",
     "TISSUES",
+    "HeartSubject",
     "Label",
     "Subject",
     "body_of",
+    "make_heart",
     "make_subject",
     "write_cohort",
     "write_subject",

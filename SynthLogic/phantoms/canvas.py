@@ -62,13 +62,23 @@ class Canvas:
         """The finished painting."""
         return Truth(self.label, self.other, self.fraction)
 
+    def copy(self) -> Canvas:
+        """The same painting, to be continued apart; the coordinates are shared."""
+        other = Canvas(self.x, self.y, self.z, self.to_index, self.edge, self.slack)
+        other.label, other.other, other.fraction = (a.copy() for a in (self.label, self.other, self.fraction))
+        return other
+
     def box(self, low: Point, high: Point, margin: float = 0.0) -> Box:
         """Index box that surely holds the patient box ``low`` to ``high`` (mm)."""
         margin += self.slack + self.edge
         corners = np.array([[a, b, c] for a in (low[0] - margin, high[0] + margin)
                             for b in (low[1] - margin, high[1] + margin)
                             for c in (low[2] - margin, high[2] + margin)])  # fmt: skip
-        index = corners @ self.to_index[:3, :3].T + self.to_index[:3, 3]
+        return self.box_round(corners)
+
+    def box_round(self, points: np.ndarray) -> Box:
+        """Index box that holds the patient ``points`` (N, 3) in mm, cut to the canvas; no margin."""
+        index = points @ self.to_index[:3, :3].T + self.to_index[:3, 3]
         first = np.floor(index.min(0)).astype(int)[::-1]
         last = np.ceil(index.max(0)).astype(int)[::-1] + 1
         k, j, i = (

@@ -17,20 +17,21 @@ import numpy as np
 
 from SynthLogic import __version__
 from SynthLogic.errors import ConfigError, OutputError
-from SynthLogic.phantoms.subject import Subject, make_subject
-from SynthLogic.phantoms.tissues import Label
+from SynthLogic.phantoms.anatomies import Simulated, find_anatomy
 from SynthLogic.volume import write_volume
 
 MARK = "SIMULATED phantom, not a patient"
 
 
-def write_subject(folder: Path, subject: Subject) -> None:
-    """Write ``ct``, ``mr``, their ``_reference``, ``labels`` (.nii.gz) and ``subject.json`` into ``folder``.
+def write_subject(folder: Path, subject: Simulated) -> None:
+    """Write the subject's volumes (.nii.gz), other arrays (.npy) and ``subject.json`` into ``folder``.
 
-    A phantom that is there already is replaced; anything else of that name is left alone.
+    A phantom that is there already is replaced; anything else of that name is left alone. The folder appears
+    whole or not at all.
 
-    Under a deformation also ``mr_labels.nii.gz`` and ``mr_to_ct_displacement.npy`` (3, K, J, I; x right,
-    y anterior, z superior, mm). The folder appears whole or not at all.
+    A thorax: ``ct``, ``mr``, their ``_reference``, ``labels``; under a deformation also ``mr_labels`` and
+    ``mr_to_ct_displacement`` (3, K, J, I; x right, y anterior, z superior, mm). A heart: ``ed``, ``es`` and
+    their ``_labels``.
 
     Raises:
         OutputError: the folder cannot be written, or holds something else.
@@ -45,20 +46,18 @@ def write_subject(folder: Path, subject: Subject) -> None:
             f"The folder {folder.parent} cannot be written ({error.strerror}): choose another."
         ) from error
     try:
-        names = ["ct", "mr", "ct_reference", "mr_reference"]
-        for name in names:
-            write_volume(partial_folder / f"{name}.nii.gz", getattr(subject, name), MARK)
-        write_volume(partial_folder / "labels.nii.gz", subject.ct_labels, MARK)
-        if subject.displacement is not None:
-            write_volume(partial_folder / "mr_labels.nii.gz", subject.mr_labels, MARK)
-            np.save(partial_folder / "mr_to_ct_displacement.npy", subject.displacement.astype(np.float32))
-        content = {
+        for name, content in subject.files.items():
+            if isinstance(content, np.ndarray):
+                np.save(partial_folder / f"{name}.npy", content)
+            else:
+                write_volume(partial_folder / f"{name}.nii.gz", content, MARK)
+        told = {
             "mark": MARK,
             "version": __version__,
-            "labels": {label.name.lower(): int(label) for label in Label},
+            "labels": dict(subject.legend),
             **subject.parameters,
         }
-        (partial_folder / "subject.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+        (partial_folder / "subject.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
         os.chmod(partial_folder, 0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -92,7 +91,7 @@ def write_cohort(
 
     Args:
         folder: made if it does not exist; phantoms already there are replaced.
-        anatomy: see ``make_subject``, as all further ``options``.
+        anatomy: a key of ``ANATOMIES``; further ``options`` go to what makes it.
         subjects: how many, 1 or more.
         seed: of the cohort.
         workers: processes that simulate side by side.
@@ -106,6 +105,7 @@ def write_cohort(
         raise ConfigError(
             f"{subjects} subjects with seed {seed} cannot be made: give at least 1 and a seed from 0."
         )
+    find_anatomy(anatomy, options)
     folders = [Path(folder) / f"sub-{n:04d}" for n in range(1, subjects + 1)]
     make = partial(_make, seed=seed, anatomy=anatomy, options=options)
     if workers > 1 and subjects > 1:
@@ -118,7 +118,7 @@ def write_cohort(
 
 
 def _make(folder: Path, index: int, *, seed: int, anatomy: str, options: dict[str, Any]) -> None:
-    write_subject(folder, make_subject(seed, index, anatomy=anatomy, **options))
+    write_subject(folder, find_anatomy(anatomy, options).make(seed, index, **options))
 
 
 def _drain(done: Any, total: int, progress: Callable[[int, int], None] | None) -> None:

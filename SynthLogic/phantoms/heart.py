@@ -85,7 +85,7 @@ def draw_heart(random: np.random.Generator, pathology: str, phase: float, size: 
     )
 
 
-def _frame(heart: Heart) -> np.ndarray:
+def frame_of(heart: Heart) -> np.ndarray:
     """Rows: towards the septum (the RV side), third direction, base to apex."""
     axis = np.array(heart.axis)
     towards_rv = np.array([0.75, 0.6, -0.1])
@@ -96,7 +96,7 @@ def _frame(heart: Heart) -> np.ndarray:
 
 def paint_heart(canvas: Canvas, heart: Heart) -> None:
     """Paint pericardium, the four chambers, LV myocardium, aorta, pulmonary artery and caval veins."""
-    frame = _frame(heart)
+    frame = frame_of(heart)
     base = np.array(heart.centre) - 0.35 * heart.length * frame[2]
 
     def place(septal: float, third: float, along: float) -> np.ndarray:
@@ -144,7 +144,7 @@ def paint_heart(canvas: Canvas, heart: Heart) -> None:
         )
     canvas.paint(Label.MEDIASTINAL_FAT, whole - fat * np.clip(1 + w / 90, 0.4, 1.6), box)
 
-    _paint_veins(canvas, la_centre, ra_centre)
+    paint_veins(canvas, la_centre, ra_centre)
     for distance, wall, blood in (
         (ra, 2.0, Label.RA_CAVITY),
         (rv, 3.2, Label.RV_CAVITY),
@@ -170,10 +170,10 @@ def paint_heart(canvas: Canvas, heart: Heart) -> None:
         )
         tip = place(side * 0.35 * heart.radius, -0.3 * heart.radius, 0.32 * heart.length)
         canvas.tube(Label.LV_MYOCARDIUM, np.stack([root, tip]), [3.4, 2.6])
-    _paint_arteries(canvas, heart, place)
+    paint_arteries(canvas, heart, place)
 
 
-def _paint_veins(canvas: Canvas, la: np.ndarray, ra: np.ndarray) -> None:
+def paint_veins(canvas: Canvas, la: np.ndarray, ra: np.ndarray) -> None:
     """Pulmonary and caval veins, before the chambers they open into."""
     for side in (-1, 1):
         for up in (-1, 1):
@@ -186,7 +186,7 @@ def _paint_veins(canvas: Canvas, la: np.ndarray, ra: np.ndarray) -> None:
         canvas.tube(Label.VENA_CAVA, path, radius)
 
 
-def _paint_arteries(canvas: Canvas, heart: Heart, place: Callable[[float, float, float], np.ndarray]) -> None:
+def paint_arteries(canvas: Canvas, heart: Heart, place: Callable[[float, float, float], np.ndarray]) -> None:
     """Aorta with its arch and branches, pulmonary artery; all walls before all blood."""
     root = place(0.45 * heart.radius, -4, -2)
     ascending = smooth_path([root, root + [7, 3, 22], root + [11, 2, 46], root + [6, -8, 68]])

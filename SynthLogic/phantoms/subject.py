@@ -41,6 +41,22 @@ class Subject:
     parameters: dict[str, Any]
 
     @property
+    def files(self) -> dict[str, Volume | np.ndarray]:
+        """What a folder of this subject holds, by name; under a deformation also the field and its labels."""
+        names = ("ct", "mr", "ct_reference", "mr_reference")
+        files: dict[str, Volume | np.ndarray] = {name: getattr(self, name) for name in names}
+        files["labels"] = self.ct_labels
+        if self.displacement is not None:
+            files["mr_labels"] = self.mr_labels
+            files["mr_to_ct_displacement"] = self.displacement.astype(np.float32)
+        return files
+
+    @property
+    def legend(self) -> dict[str, int]:
+        """Names of the label values."""
+        return {label.name.lower(): int(label) for label in Label}
+
+    @property
     def body(self) -> np.ndarray:
         """Voxels of the CT that belong to the patient, boolean (K, J, I)."""
         return body_of(self.ct_labels.array)
@@ -52,15 +68,15 @@ def body_of(labels: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """How one body region is drawn, posed and painted; a further region is one more entry here."""
+class Region:
+    """How a body region seen by CT and MR is drawn, posed and painted; one more is one more entry here."""
 
     draw: Callable[[np.random.Generator, str | None, float | None], Thorax]
     pose: Callable[..., Canvas]
     paint: Callable[[Canvas, Thorax, np.random.Generator], None]
 
 
-ANATOMIES: dict[str, Anatomy] = {"thorax": Anatomy(draw_thorax, pose_canvas, paint_thorax)}
+REGIONS: dict[str, Region] = {"thorax": Region(draw_thorax, pose_canvas, paint_thorax)}
 
 
 def make_subject(
@@ -80,7 +96,7 @@ def make_subject(
     Args:
         seed: of the cohort, 0 or more.
         index: of the subject in the cohort.
-        anatomy: a key of ``ANATOMIES``.
+        anatomy: a key of ``REGIONS``.
         shape: voxels (K, J, I).
         spacing: (I, J, K) in mm.
         pathology: one of ``PATHOLOGIES``; None draws one.
@@ -94,7 +110,7 @@ def make_subject(
     _check(anatomy, pathology, sequence, shape, spacing, deformation_mm)
     keys = np.random.SeedSequence([seed, index]).spawn(6)
     body_key, form_key, ct_key, mr_key, field_key, texture_key = keys
-    region = ANATOMIES[anatomy]
+    region = REGIONS[anatomy]
     body = region.draw(np.random.default_rng(body_key), pathology, phase)
 
     def paint(displacement: np.ndarray | None) -> Canvas:
@@ -161,7 +177,7 @@ def _check(
         if value not in choices:
             raise ConfigError(f"The {what} {value!r} is unknown: choose one of {', '.join(choices)}.")
 
-    known("anatomy", anatomy, tuple(ANATOMIES))
+    known("anatomy", anatomy, tuple(REGIONS))
     known("sequence", sequence, ("bssfp", "t1"))
     if pathology is not None:
         known("pathology", pathology, PATHOLOGIES)

@@ -79,6 +79,13 @@ def _oval(
 
 def paint_thorax(canvas: Canvas, body: Thorax, random: np.random.Generator) -> None:
     """Paint the whole subject, from the skin inwards."""
+    paint_trunk(canvas, body, random)
+    paint_heart(canvas, body.heart)
+    paint_airways(canvas, body)
+
+
+def paint_trunk(canvas: Canvas, body: Thorax, random: np.random.Generator) -> None:
+    """Paint all that does not move with the heart and lies under it, from the skin inwards."""
     x, y, z = canvas.x, canvas.y, canvas.z
     s = body.size
     # The cage narrows towards the lung apices; the body wall does not, muscle fills the shoulders.
@@ -112,8 +119,6 @@ def paint_thorax(canvas: Canvas, body: Thorax, random: np.random.Generator) -> N
     _paint_spine(canvas, body)
     _paint_shoulder_bones(canvas, body)
     _paint_lung_vessels(canvas, body, lungs, random)
-    paint_heart(canvas, body.heart)
-    _paint_airways(canvas, body)
 
 
 def _paint_fat_planes(canvas: Canvas, body: Thorax, cage: np.ndarray, muscle: np.ndarray) -> None:
@@ -291,7 +296,7 @@ def _paint_lung_vessels(canvas: Canvas, body: Thorax, lungs: np.ndarray, random:
     )
 
 
-def _paint_airways(canvas: Canvas, body: Thorax) -> None:
+def paint_airways(canvas: Canvas, body: Thorax) -> None:
     """Trachea, main bronchi and oesophagus."""
     spine = -body.half_depth + 44 * body.size
     carina = np.array([2.0, spine + 16, body.heart.centre[2] + 66])

@@ -86,7 +86,7 @@ def comparison_figure(
         ConfigError: matplotlib is not installed, or the volumes lie on different grids.
         OutputError: ``path`` cannot be written.
     """
-    _require_libraries(edges=reference is None)
+    require_libraries(edges=reference is None)
     for other in (output,) if reference is None else (output, reference):
         if not other.grid.is_close(input.grid):
             raise ConfigError(
@@ -112,7 +112,7 @@ def comparison_figure(
     else:
         columns.append(_checkerboard(cut, arrays, (input_display, output_display)))
         columns.append(_edges(cut, arrays, (input_display, output_display)))
-    return _write(_draw(cut, columns, title), path)
+    return write_figure(_draw(cut, columns, title), path)
 
 
 def _window_text(display: Display) -> str:
@@ -306,7 +306,8 @@ def _outline() -> list[Any]:
     return [patheffects.withStroke(linewidth=2.0, foreground=_BACKGROUND)]
 
 
-def _write(figure: Any, path: Path) -> Path:
+def write_figure(figure: Any, path: Path) -> Path:
+    """Write a matplotlib figure as PNG, and return its path; OutputError if it cannot be written."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     picture = io.BytesIO()
@@ -321,7 +322,8 @@ def _write(figure: Any, path: Path) -> Path:
     return path
 
 
-def _require_libraries(edges: bool) -> None:
+def require_libraries(edges: bool = False) -> None:
+    """ConfigError where matplotlib, or for ``edges`` scikit-image, is not installed."""
     for module, package in (("matplotlib", "matplotlib"), *((("skimage", "scikit-image"),) if edges else ())):
         if importlib.util.find_spec(module) is None:
             raise ConfigError(f"Pictures need {package}: pip install 'crossmodalsynth[app]'.")

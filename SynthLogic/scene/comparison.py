@@ -20,16 +20,18 @@ class _Shown:
 class Overlay:
     """A scan as background and a result as foreground of every slice view.
 
-    Views that appear later are taken in by the next call. It has no timer of its own for ``flicker``.
+    Views that appear later are taken in by the next call; those for which the user has chosen something else
+    since are left alone. It has no timer of its own for ``flicker``.
 
     Args:
         scene: of both nodes.
         scan: volume node.
         result: volume node.
+        instead: take in only views that show the pair of this overlay, which ``restore`` then brings back.
     """
 
-    def __init__(self, scene: Scene, scan: Node, result: Node) -> None:
-        self._scene = scene
+    def __init__(self, scene: Scene, scan: Node, result: Node, *, instead: Overlay | None = None) -> None:
+        self._scene, self._instead = scene, instead
         self._scan, self._result = scan.GetID(), result.GetID()
         self._before: dict[str, _Shown] = {}
         self._opacity = 0.5
@@ -66,19 +68,29 @@ class Overlay:
 
     def _show(self, opacity: float) -> None:
         for view in nodes_of_class(self._scene, "vtkMRMLSliceCompositeNode"):
-            if view.GetID() not in self._before:
-                self._before[view.GetID()] = _Shown(
-                    view.GetBackgroundVolumeID(),
-                    view.GetForegroundVolumeID(),
-                    view.GetForegroundOpacity(),
-                    view.GetCompositing(),
-                )
-            modifying = view.StartModify()
-            view.SetBackgroundVolumeID(self._present(self._scan))
-            view.SetForegroundVolumeID(self._present(self._result))
-            view.SetForegroundOpacity(opacity)
-            view.SetCompositing(view.Alpha)
-            view.EndModify(modifying)
+            if view.GetID() in self._before:
+                if self.is_shown_in(view):
+                    view.SetForegroundOpacity(opacity)
+            elif self._instead is None or self._instead.is_shown_in(view):
+                self._take_in(view, opacity)
+
+    def _take_in(self, view: Node, opacity: float) -> None:
+        self._before[view.GetID()] = _Shown(
+            view.GetBackgroundVolumeID(),
+            view.GetForegroundVolumeID(),
+            view.GetForegroundOpacity(),
+            view.GetCompositing(),
+        )
+        modifying = view.StartModify()
+        view.SetBackgroundVolumeID(self._present(self._scan))
+        view.SetForegroundVolumeID(self._present(self._result))
+        view.SetForegroundOpacity(opacity)
+        view.SetCompositing(view.Alpha)
+        view.EndModify(modifying)
+
+    def is_shown_in(self, view: Node) -> bool:
+        """Whether a slice view (its composite node) shows this pair."""
+        return (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()) == (self._scan, self._result)
 
     def _is_ours(self, view: Node) -> bool:
         # The scene empties a view whose volume is removed.

@@ -9,8 +9,9 @@ from SynthLogic.lazy import on_demand
 
 if TYPE_CHECKING:
     from SynthLogic.worker.client import Client
+    from SynthLogic.worker.latest import Latest
     from SynthLogic.worker.pipes import PipeTransport
-    from SynthLogic.worker.runs import Run, Step, Translated
+    from SynthLogic.worker.runs import Result, Run, Step, Translated
     from SynthLogic.worker.verdicts import Failure
     from SynthLogic.worker.voxels import Upload, copy_in_steps
 else:
@@ -19,7 +20,9 @@ else:
         {
             "Client": "client",
             "Failure": "verdicts",
+            "Latest": "latest",
             "PipeTransport": "pipes",
+            "Result": "runs",
             "Run": "runs",
             "Step": "runs",
             "Translated": "runs",
@@ -28,4 +31,15 @@ else:
         },
     )
 
-__all__ = ["Client", "Failure", "PipeTransport", "Run", "Step", "Translated", "Upload", "copy_in_steps"]
+__all__ = [
+    "Client",
+    "Failure",
+    "Latest",
+    "PipeTransport",
+    "Result",
+    "Run",
+    "Step",
+    "Translated",
+    "Upload",
+    "copy_in_steps",
+]

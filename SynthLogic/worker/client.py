@@ -12,7 +12,6 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +30,7 @@ from SynthLogic.worker.protocol import (
     decode,
     encode,
 )
-from SynthLogic.worker.runs import Gone, Run, Step, Told, Translated
+from SynthLogic.worker.runs import Gone, Result, Run, Step, Told, Translated
 from SynthLogic.worker.verdicts import CANCELLED, Failure, verdict
 from SynthLogic.worker.voxels import Upload, VoxelFolder
 
@@ -120,7 +119,8 @@ class Client:
         arguments: dict[str, Any] | None = None,
         *,
         uploads: Sequence[Upload] = (),
-        results: Sequence[Path] = (),
+        results: Sequence[str] = (),
+        read: Callable[[Result], Any] | None = None,
         progress: Callable[[Step], None] | None = None,
         finished: Callable[[Any], None] | None = None,
         failed: Callable[[Failure], None] | None = None,
@@ -131,15 +131,24 @@ class Client:
             kind: see ``tasks``.
             arguments: of the job, as JSON.
             uploads: that the job reads; held until its verdict.
-            results: files that the job may make; removed if it fails.
+            results: names of arrays that the job may make; a path for each is in its argument "results".
+            read: makes of a ``Result`` what ``finished`` is told.
             progress: told a ``Step``.
-            finished: told the answer, a dictionary, or for "translate" a ``Translated``.
+            finished: told the answer, a dictionary, or for a job with results a ``Result``.
             failed: told a ``Failure``; one of kind "Cancelled" too.
+
+        Raises:
+            OutputError: nowhere is room for results.
         """
         if self._closed:
             raise RuntimeError("the client is closed")
         self._last_id += 1
-        run = Run(Job(self._last_id, kind, arguments or {}), uploads, results, progress, finished, failed)
+        arguments, paths = dict(arguments or {}), {}
+        if results:
+            place = uploads[0].path if uploads else self.folder.new_path(0)
+            paths = {name: place.with_name(f"{place.stem}-{self._last_id}-{name}.npy") for name in results}
+            arguments["results"] = {name: str(path) for name, path in paths.items()}
+        run = Run(Job(self._last_id, kind, arguments), uploads, paths, progress, finished, failed, read)
         self._waiting.append(run)
         self._next()
         return run
@@ -156,22 +165,19 @@ class Client:
         failed: Callable[[Failure], None] | None = None,
     ) -> Run:
         """Translate an uploaded scan; ``request`` is a TranslateRequest as plain data."""
-        folder = scan.path.parent
-        paths = [folder / f"{scan.path.stem}-{self._last_id + 1}-{name}.npy" for name in ("image", "spread")]
         arguments = {
             "request": request,
             "scan": scan.reference(),
             "region": None if region is None else str(region.path),
             "consent": consent,
-            "result": str(paths[0]),
-            "disagreement": str(paths[1]),
         }
         uploads = [scan] if region is None else [scan, region]
         return self.submit(
             "translate",
             arguments,
             uploads=uploads,
-            results=paths,
+            results=("image", "disagreement"),
+            read=Translated.of,
             progress=progress,
             finished=finished,
             failed=failed,
@@ -187,6 +193,11 @@ class Client:
             self._deadline = self._clock() + OBEY_S
             self._write(Cancel(run.job.id))
         self._changed()
+
+    def withdraw(self, run: Run) -> None:
+        """Take a run out of the queue if it still waits; one that runs goes on to its end."""
+        if run in self._waiting:
+            self.cancel(run)
 
     def release(self) -> None:
         """Put the worker down, which frees the device, as soon as nothing is left to do."""

@@ -19,11 +19,11 @@ def listed() -> Data:
 
 def verify(name: str | None = None) -> Data:
     """Check hashes, card, licence and weights of one bundle, or of all."""
-    from SynthLogic.bundles import damaged, installed
+    from SynthLogic.bundles import damaged, installed, look_up
     from SynthLogic.errors import BundleError
 
     results = dict(damaged()) if name is None else {}
-    for bundle in installed() if name is None else [any_bundle(name)]:
+    for bundle in installed() if name is None else [look_up(name)]:
         try:
             bundle.verify()
         except BundleError as error:
@@ -39,6 +39,7 @@ def import_(source: str, trust: bool = False, consent: bool = False) -> Data:
 
     Raises:
         ConsentRequired: show its ``notice`` and call again with ``consent``.
+        TrustRequired: ask, and call again with ``trust``.
     """
     from SynthLogic.bundles import import_bundle
 
@@ -54,17 +55,6 @@ def remove(name: str) -> Data:
     return {"name": name, "message": f"Bundle {name!r} was removed."}
 
 
-def any_bundle(name: str) -> Bundle:
-    """An installed bundle to look at; looking needs no consent.
-
-    Raises:
-        BundleError: there is none of that name.
-    """
-    from SynthLogic.bundles import find, installed
-
-    return next((bundle for bundle in installed() if bundle.name == name), None) or find(name)
-
-
 def _summary(bundle: Bundle) -> Data:
     from SynthLogic.bundles import summary, user_store
 
@@ -75,4 +65,4 @@ def _summary(bundle: Bundle) -> Data:
     }
 
 
-__all__ = ["any_bundle", "import_", "listed", "remove", "verify"]
+__all__ = ["import_", "listed", "remove", "verify"]

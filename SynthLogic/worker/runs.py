@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,8 +31,28 @@ class Step:
 
 
 @dataclass(eq=False)
+class Result:
+    """A job's answer with its arrays, mapped from files; copy them (``copy_in_steps``), then ``close``.
+
+    Attributes:
+        answer: what the task says, as plain data.
+        arrays: by name, read-only; those that the job was given a path for and made.
+    """
+
+    answer: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    paths: tuple[Path, ...]
+
+    def close(self) -> None:
+        """Let go of the voxels."""
+        self.arrays = {}
+        for path in self.paths:
+            remove(path)
+
+
+@dataclass(eq=False)
 class Translated:
-    """A result, mapped from a file; copy it (``copy_in_steps``), then ``close``.
+    """A translation, mapped from files; copy it (``copy_in_steps``), then ``close``.
 
     Attributes:
         array: (K, J, I) on the scan's grid, read-only.
@@ -44,6 +64,12 @@ class Translated:
     disagreement: NDArray[Any] | None
     record: dict[str, Any]
     paths: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, result: Result) -> Translated:
+        """What the task "translate" made."""
+        arrays = result.arrays
+        return cls(arrays["image"], arrays.get("disagreement"), dict(result.answer["record"]), result.paths)
 
     def close(self) -> None:
         """Let go of the voxels."""
@@ -59,17 +85,19 @@ class Run:
         self,
         job: Job,
         uploads: Sequence[Upload],
-        results: Sequence[Path],
+        results: Mapping[str, Path],
         progress: Callable[[Step], None] | None,
         finished: Finished | None,
         failed: Callable[[Failure], None] | None,
+        read: Callable[[Result], Any] | None = None,
     ) -> None:
         self.job = job
         self.cancelled = False
         self.step: Step | None = None
         self.outcome: Any = None
         self._uploads = tuple(uploads)
-        self._results = tuple(results)
+        self._results = dict(results)
+        self._read = read
         self._progress, self._finished, self._failed = progress, finished, failed
         self._began: float | None = None
         for upload in self._uploads:
@@ -97,9 +125,9 @@ class Run:
     def finish(self, answer: dict[str, Any]) -> None:
         """Give the verdict that it is done."""
         outcome: Any = answer
-        if self.job.kind == "translate":
+        if self._results:
             try:
-                outcome = self._translated(answer)
+                outcome = self._result(answer)
             except (KeyError, TypeError, ValueError, OSError) as error:
                 text = "The worker's result cannot be read; run again."
                 self.fail(Failure("Unexpected", text, f"{type(error).__name__}: {error}"))
@@ -110,24 +138,20 @@ class Run:
 
     def fail(self, failure: Failure) -> None:
         """Give the verdict that nothing came of it; no file remains."""
-        for path in self._results:
+        for path in self._results.values():
             remove(path)
         self._end(failure)
         if self._failed is not None:
             self._failed(failure)
 
-    def _translated(self, answer: dict[str, Any]) -> Translated:
-        deviation = self._results[1] if answer["disagreement"] else None
-        result = Translated(
-            open_mapped(self._results[0]),
-            None if deviation is None else open_mapped(deviation),
-            dict(answer["record"]),
-            self._results,
-        )
-        for path in self._results:
+    def _result(self, answer: dict[str, Any]) -> Any:
+        arrays = {name: open_mapped(self._results[name]) for name in answer["results"]}
+        result = Result(answer, arrays, tuple(self._results.values()))
+        read = result if self._read is None else self._read(result)
+        for path in self._results.values():
             # Where the system allows it the name goes at once, so that nothing is left whatever happens.
             remove(path)
-        return result
+        return read
 
     def _end(self, outcome: Any) -> None:
         if self.outcome is not None:
@@ -137,4 +161,4 @@ class Run:
             upload.release()
 
 
-__all__ = ["Finished", "Gone", "Run", "Step", "Told", "Translated"]
+__all__ = ["Finished", "Gone", "Result", "Run", "Step", "Told", "Translated"]

@@ -1,4 +1,4 @@
-"""Scans that a window has put into mapped files."""
+"""Arrays in mapped files: scans that a window has put there, and what a job made."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from SynthLogic.errors import InputError
+from SynthLogic.errors import InputError, OutputError
 from SynthLogic.volume import Scan, ScanMeta, Volume, content_hash
 from SynthLogic.worker.voxels import open_mapped
 
-_KNOWN = 4
+_KNOWN = 64
 
 
 class Scans:
@@ -52,6 +52,27 @@ def open_region(path: str) -> NDArray[Any]:
     return _mapped(Path(path))[0]
 
 
+def save_results(arguments: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> list[str]:
+    """Write arrays to the paths that a job's argument "results" has for them; return the names of those.
+
+    Raises:
+        OutputError: too little room.
+    """
+    wanted = arguments["results"]
+    names = [name for name in arrays if name in wanted]
+    for name in names:
+        path = Path(wanted[name])
+        try:
+            with path.open("xb") as stream:
+                np.save(stream, arrays[name], allow_pickle=False)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise OutputError(
+                f"There is no room for the result ({error.strerror}); free some space and run again."
+            ) from error
+    return names
+
+
 def under(scan: Scan, parent_transform: Any) -> Scan:
     """The scan as it lies below a parent transform (4x4 in RAS, or None)."""
     if parent_transform is None:
@@ -68,4 +89,4 @@ def _mapped(path: Path) -> tuple[NDArray[Any], tuple[object, ...]]:
     return array, (path, found.st_ino, found.st_mtime_ns, found.st_size)
 
 
-__all__ = ["Scans", "open_region", "under"]
+__all__ = ["Scans", "open_region", "save_results", "under"]

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -123,9 +123,7 @@ class Server:
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Job):
-            scan = message.arguments.get("scan")
-            if isinstance(scan, dict):
-                self._folders.add(Path(str(scan.get("path"))).parent)
+            self._folders |= {path.parent for path in _voxel_files(message.arguments)}
             self._jobs.put(message)
         elif isinstance(message, Cancel):
             self._cancelled.add(message.id)
@@ -144,6 +142,21 @@ class Server:
                     left = {folder for folder in left if folder.is_dir() and not remove_if_stale(folder, 0.0)}
                     time.sleep(0.02)
         os._exit(0)
+
+
+def _voxel_files(data: Any) -> Iterator[Path]:
+    """Files of scans, and of results, anywhere in a job's arguments."""
+    if isinstance(data, dict):
+        if "ijk_to_ras" in data:
+            yield Path(str(data.get("path")))
+        for key, value in data.items():
+            if key == "results" and isinstance(value, dict):
+                yield from (Path(str(path)) for path in value.values())
+            else:
+                yield from _voxel_files(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _voxel_files(value)
 
 
 def _log(text: str) -> None:

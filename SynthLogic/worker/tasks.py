@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from SynthLogic.errors import BundleError, Cancelled, ConfigError, OutputError
+from SynthLogic.errors import BundleError, Cancelled, ConfigError
 from SynthLogic.worker import devices, models
-from SynthLogic.worker.scans import Scans, open_region, under
+from SynthLogic.worker.hearts import HeartTasks
+from SynthLogic.worker.scans import Scans, open_region, save_results, under
 
 if TYPE_CHECKING:
     from SynthLogic.bundles import Bundle
@@ -27,6 +25,7 @@ class Tasks:
 
     def __init__(self) -> None:
         self._scans = Scans()
+        self._hearts = HeartTasks(self._scans)
         self._warm: Warm | None = None
         self._tasks: dict[str, Callable[[Data, Tell, Cancel], Data]] = {
             "check": self._check,
@@ -35,10 +34,11 @@ class Tasks:
             "release": self._release,
             "models": lambda arguments, *_: models.listed(),
             "verify": lambda arguments, *_: models.verify(**arguments),
-            "import": lambda arguments, *_: models.import_(**arguments),
-            "remove": lambda arguments, *_: models.remove(**arguments),
+            "import": lambda arguments, *_: self._changing(models.import_(**arguments)),
+            "remove": lambda arguments, *_: self._changing(models.remove(**arguments)),
             "devices": lambda arguments, *_: devices.devices(),
             "try_device": lambda arguments, *_: devices.try_device(**arguments),
+            **self._hearts.tasks,
         }
 
     def run(self, kind: str, arguments: Data, tell: Tell, cancel: Cancel) -> Data:
@@ -66,7 +66,7 @@ class Tasks:
 
     def _check(self, arguments: Data, tell: Tell, cancel: Cancel) -> Data:
         """``scan``; optionally ``target``, ``model``, ``parent_transform``."""
-        from SynthLogic.bundles import ConsentRequired, pick
+        from SynthLogic.bundles import ConsentRequired, look_up, pick
         from SynthLogic.jobs import check_scan, describe
 
         scan = self._scans.open(arguments["scan"])
@@ -84,12 +84,14 @@ class Tasks:
         try:
             if arguments.get("model"):
                 # Looking needs no consent.
-                bundle = models.any_bundle(arguments["model"])
+                named = look_up(arguments["model"])
+                named.card.expect("translate")
+                bundle = named
                 why = f"{bundle.name} {bundle.version} was asked for."
             elif source is not None:
                 bundle, why = pick(source, "CT" if source == "MR" else "MR")
         except ConsentRequired as question:
-            bundle, problem = models.any_bundle(question.name), str(question)
+            bundle, problem = look_up(question.name), str(question)
         except BundleError as error:
             problem = str(error)
         if bundle is not None and not found.errors:
@@ -106,7 +108,7 @@ class Tasks:
         }
 
     def _translate(self, arguments: Data, tell: Tell, cancel: Cancel) -> Data:
-        """``request``, ``scan``; paths ``result``, ``disagreement``; optionally ``region``, ``consent``."""
+        """``request``, ``scan``; results "image", "disagreement"; optionally ``region``, ``consent``."""
         from SynthLogic.jobs import translate_volume
 
         request = self._request(arguments)
@@ -117,15 +119,15 @@ class Tasks:
             tell(step.done, step.total, step.unit, step.message)
 
         result, record = translate_volume(request, scan, progress, cancel, region=region, warm=self._kept)
-        _save(Path(arguments["result"]), result.volume.array)
-        deviation = result.disagreement
-        if deviation is not None:
-            _save(Path(arguments["disagreement"]), deviation.array)
+        made = {"image": result.volume.array}
+        if result.disagreement is not None:
+            made["disagreement"] = result.disagreement.array
+        names = save_results(arguments, made)
         if cancel():
             raise Cancelled("Cancelled; nothing was written.")
         return {
             "dtype": result.volume.array.dtype.name,
-            "disagreement": deviation is not None,
+            "results": names,
             "record": record.model_dump(mode="json"),
         }
 
@@ -142,7 +144,13 @@ class Tasks:
 
     def _release(self, arguments: Data, tell: Tell, cancel: Cancel) -> Data:
         self._kept.release()
+        self._hearts.release()
         return {}
+
+    def _changing(self, answer: Data) -> Data:
+        """After the store of bundles has changed."""
+        self._hearts.forget_bundles()
+        return answer
 
     def _request(self, arguments: Data) -> TranslateRequest:
         from SynthLogic.bundles import ConsentRequired, find
@@ -156,17 +164,6 @@ class Tasks:
             except ConsentRequired as question:
                 find(question.name, consent=True)
         return request
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    try:
-        with path.open("xb") as stream:
-            np.save(stream, array, allow_pickle=False)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise OutputError(
-            f"There is no room for the result ({error.strerror}); free some space and run again."
-        ) from error
 
 
 __all__ = ["Tasks"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,42 @@ def card_data(**changes: Any) -> dict[str, Any]:
         "licence": {"spdx": "Apache-2.0"},
         "limits": ["Never seen a real scan."],
     }
+    return changed(data, changes)
+
+
+LABELS = {"background": 0, "lv_cavity": 1, "myocardium": 2, "rv_cavity": 4}
+HEARTS: dict[str, dict[str, Any]] = {
+    "label-vae": {"name": "label-vae", "arguments": {"size": 16, "features": [4, 4], "latent": 3}},
+    "paint": {
+        "name": "spade-generator",
+        "arguments": {"size": 16, "features": [4, 4], "hidden": [4, 4], "style": 3},
+    },
+}
+
+
+def heart_data(task: str, /, **changes: Any) -> dict[str, Any]:
+    """A valid card of a bundle that encodes or paints labels; changes as for ``card_data``."""
+    labels = {"modality": "labels", "labels": dict(LABELS)}
+    data = card_data(name=f"tiny-{task}", task=task, input=labels, network=copy.deepcopy(HEARTS[task]))
+    data["precision"] = {"tolerance": 2.0}
+    if task == "paint":
+        styles = [{"name": n, "title": f"Vendor {n}", "description": f"As {n} makes them."} for n in "ab"]
+        percentiles = {"steps": [{"kind": "percentiles", "lower": 1, "upper": 99}]}
+        data |= {"styles": styles, "reference": {**data["output"], "intensity": percentiles}}
+    else:
+        data["output"] = copy.deepcopy(labels)
+    return changed(data, changes)
+
+
+def heart_state(task: str, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Weights large enough that labels and style show."""
+    torch.manual_seed(seed)
+    state = build_network(**HEARTS[task]).state_dict()
+    return {name: 3 * tensor if name.endswith("weight") else tensor for name, tensor in state.items()}
+
+
+def changed(data: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``data`` with changes; one with dots in its name goes into the part of that name."""
     for name, value in changes.items():
         part, *path = data, *name.split("__")
         for key in path[:-1]:
@@ -91,5 +128,17 @@ def make(tmp_path: Path) -> Callable[..., Bundle]:
 
     def build(*, at: str = "made", seed: int = 0, **changes: Any) -> Bundle:
         return write_bundle(tmp_path / at, Card.from_data(card_data(**changes)), tiny_state(seed))
+
+    return build
+
+
+@pytest.fixture
+def make_heart(tmp_path: Path) -> Callable[..., Bundle]:
+    """Write a tiny bundle for labels with changes to its card."""
+
+    def build(task: str, /, *, at: str = "made", seed: int = 0, **changes: Any) -> Bundle:
+        return write_bundle(
+            tmp_path / at, Card.from_data(heart_data(task, **changes)), heart_state(task, seed)
+        )
 
     return build

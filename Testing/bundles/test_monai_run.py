@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from SynthLogic.bundles import Bundle, Card, write_bundle
-from SynthLogic.inference import Engine
+from SynthLogic.inference import Engine, LabelCodec, Painter
 from SynthLogic.phantoms import make_subject
 from SynthLogic.resources import resource_folder
 from SynthLogic.volume import read_volume, write_volume
@@ -220,3 +221,72 @@ def test_the_command_line_of_monai_runs_the_bundle(make: Make, tmp_path: Path) -
     assert done.returncode == 0, done.stderr[-2000:]
     assert np.abs(canonical(only_image(tmp_path / "out")) - by_hand(bundle, voxels)).max() < 0.5
     bundle.verify()  # MONAI left nothing in it
+
+
+def label_file(folder: Path, shape: tuple[int, int, int] = (16, 16, 3)) -> tuple[Path, np.ndarray]:
+    """A label map as our engine would write it, oblique, and its values (K, J, I)."""
+    values = np.random.default_rng(3).choice([0, 1, 2, 4], shape).astype(np.uint8)
+    affine = nib.affines.from_matvec(rotation(0.4) @ np.diag([-1.5, 1.5, 8.0]), [-20, 30, 7])
+    path = folder / "labels.nii.gz"
+    nib.save(nib.Nifti1Image(values, affine), path)
+    return path, values.transpose(2, 1, 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_monai_paints_as_the_painter_does(
+    make_heart: Callable[..., Bundle], tmp_path: Path, dtype: str
+) -> None:
+    bundle = make_heart("paint", output__dtype=dtype)
+    path, labels = label_file(tmp_path)
+    image = run_monai(bundle, path, tmp_path / "out")
+    painter = Painter(bundle, "cpu", "fp32")
+    expected = painter.paint(labels, painter.style_named("a"))
+    assert np.ptp(expected) > 50
+    assert image.get_data_dtype() == np.dtype(dtype)
+    np.testing.assert_allclose(image.affine, nib.load(path).affine, atol=1e-4)
+    assert np.abs(image.get_fdata().transpose(2, 1, 0) - expected).max() < 0.501
+
+
+def test_monai_encodes_and_decodes_as_the_codec_does(
+    make_heart: Callable[..., Bundle], tmp_path: Path
+) -> None:
+    bundle = make_heart("label-vae")
+    path, labels = label_file(tmp_path)
+    image = run_monai(bundle, path, tmp_path / "out")
+    codec = LabelCodec(bundle, "cpu")
+    expected = codec.decode(codec.encode(labels))
+    assert len(np.unique(expected)) > 1
+    assert image.get_data_dtype() == np.uint8
+    assert np.mean(image.get_fdata().transpose(2, 1, 0) == expected) > 0.99  # a tie may fall either way
+
+
+def test_monai_brings_a_stack_of_another_size_back(make_heart: Callable[..., Bundle], tmp_path: Path) -> None:
+    path, _ = label_file(tmp_path, (12, 21, 2))
+    image = run_monai(make_heart("paint"), path, tmp_path / "out")
+    assert image.shape == (12, 21, 2)
+    np.testing.assert_allclose(image.affine, nib.load(path).affine, atol=1e-4)
+
+
+@pytest.mark.parametrize("task", ["paint", "label-vae"])
+def test_the_command_line_of_monai_runs_a_bundle_for_labels(
+    make_heart: Callable[..., Bundle], tmp_path: Path, task: str
+) -> None:
+    bundle = make_heart(task)
+    path, _ = label_file(tmp_path)
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", "configs/inference.json"]
+    command += ["--bundle_root", ".", "--input", str(path), "--output_folder", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=bundle.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert only_image(tmp_path / "out").shape == (16, 16, 3)
+    bundle.verify()
+
+
+@pytest.mark.parametrize("task", ["paint", "label-vae"])
+def test_metadata_say_what_the_network_takes(make_heart: Callable[..., Bundle], task: str) -> None:
+    bundle = make_heart(task)
+    data = json.loads((bundle.folder / "configs/metadata.json").read_text())["network_data_format"]
+    image = data["inputs"]["image"]
+    assert (image["format"], image["num_channels"], image["spatial_shape"]) == ("labels", 4, [16, 16])
+    assert image["channel_def"] == {"0": "background", "1": "lv_cavity", "2": "myocardium", "3": "rv_cavity"}
+    assert ("style" in data["inputs"]) == (task == "paint")
+    assert data["outputs"]["pred"]["format"] == ("magnitude" if task == "paint" else "labels")

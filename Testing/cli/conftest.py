@@ -1,5 +1,6 @@
 """A tiny bundle per direction in a store of its own, and ways to call the command line."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -177,3 +178,23 @@ def ct_array():
     array = np.where((np.abs(i) - 0.5) ** 2 + j**2 < 0.1, -850, array)
     array = np.where(i**2 + (j + 0.7) ** 2 < 0.04, 700, array)
     return (array + np.random.default_rng(0).normal(0, 10, shape)).astype(np.int16)
+
+
+@pytest.fixture(scope="session")
+def hearts():
+    """The module tiny_hearts of the tests of jobs."""
+    name = "tiny_hearts"
+    if name not in sys.modules:
+        path = Path(__file__).parents[1] / "jobs" / "tiny_hearts.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def heart_bundles(hearts, tmp_path_factory):
+    """Folders of a bundle that paints and of one that encodes; not to be changed."""
+    root = tmp_path_factory.mktemp("heart-bundles")
+    return {task: hearts.heart_bundle(root / task, task).folder for task in ("paint", "label-vae")}

@@ -80,6 +80,21 @@ def test_phantom_writes_subjects(call, refused, files_of, tmp_path):
     assert {k: v for k, v in files_of().items() if k != Path("file")} == before
 
 
+def test_phantom_writes_a_heart_and_refuses_what_it_cannot_choose(call, refused, files_of, tmp_path):
+    result = call("phantom", tmp_path / "hearts", "--anatomy", "heart", "--seed", "3", "--json")
+    assert result.code == 0, result.err
+    assert result.document["subjects"] == ["sub-0001"]
+    folder = tmp_path / "hearts" / "sub-0001"
+    stack, labels = (read_volume(folder / f"{name}.nii.gz").volume for name in ("es", "es_labels"))
+    assert stack.shape == labels.shape
+    assert sorted(np.unique(labels.array)) == [0, 1, 2, 3]
+    before = files_of()
+    for option, value in (("--deformation", "5"), ("--shape", "16,24,24"), ("--spacing", "2,2,8")):
+        refused(call("phantom", tmp_path / "other", "--anatomy", "heart", option, value), option)
+    refused(call("phantom", tmp_path / "other", "--anatomy", "unicorn"), "thorax, heart")
+    assert files_of() == before
+
+
 def test_train_refuses_what_cannot_be_trained(call, refused, files_of, tmp_path):
     (tmp_path / "wrong.yaml").write_text("method: cyclegan\ncolour: green\n")
     (tmp_path / "broken.yaml").write_text("a: [1\n")

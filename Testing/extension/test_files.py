@@ -3,12 +3,16 @@
 import ast
 import json
 import re
+import runpy
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+
+from .shown_texts import untranslated_shown
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "CrossModalSynth"
@@ -56,11 +60,46 @@ def test_every_slicer_test_is_listed():
     assert added == {path.name for path in folder.glob("*.py")}
 
 
-def test_the_shipped_resources_are_installed():
-    text = (ROOT / "SynthLogic" / "CMakeLists.txt").read_text()
-    for folder in ("bundles", "licences"):
-        assert (ROOT / "Resources" / folder).is_dir()
-        assert f"Resources/{folder}" in text
+def commands(cmake: Path) -> list[tuple[str, list[str]]]:
+    """Commands of a CMakeLists.txt and their arguments, comments left out."""
+    text = re.sub(r"#.*", "", cmake.read_text())
+    return [
+        (name, [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', arguments)])
+        for name, arguments in re.findall(r"(\w+)\s*\(((?:\"[^\"]*\"|[^()\"])*)\)", text)
+    ]
+
+
+def test_the_shipped_resources_are_built_and_installed():
+    found = commands(ROOT / "SynthLogic" / "CMakeLists.txt")
+    [loop] = [arguments for name, arguments in found if name == "foreach"]
+    assert loop == ["folder", "Resources/bundles", "Resources/licences"]
+    for folder in loop[1:]:
+        assert (ROOT / folder).is_dir()
+        assert any((ROOT / folder).rglob("*"))
+    [built] = [arguments for name, arguments in found if name == "file"]
+    [installed] = [arguments for name, arguments in found if name == "install"]
+    library = "${Slicer_QTSCRIPTEDMODULES_LIB_DIR}/SynthLogic/Resources"
+    assert built == [
+        "COPY",
+        "${CMAKE_SOURCE_DIR}/${folder}",
+        "DESTINATION",
+        f"${{CMAKE_BINARY_DIR}}/{library}",
+    ]
+    assert installed[:4] == [
+        "DIRECTORY",
+        "${CMAKE_SOURCE_DIR}/${folder}",
+        "DESTINATION",
+        library.replace("Slicer_QT", "Slicer_INSTALL_QT"),
+    ]
+    # Without it the files are in no package.
+    assert installed[4:] == ["COMPONENT", "RuntimeLibraries"]
+
+
+def test_the_library_looks_where_they_are_installed(tmp_path):
+    library = tmp_path / "SynthLogic"
+    (library / "Resources").mkdir(parents=True)
+    names = runpy.run_path(shutil.copy(ROOT / "SynthLogic" / "resources.py", library))
+    assert names["resource_folder"]() == library / "Resources"
 
 
 # --- imports
@@ -156,6 +195,57 @@ def test_the_check_of_texts_finds_some(tmp_path):
     assert [line.split(": ")[0] for line in untranslated(path)] == ["bad.py:3"]
 
 
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_no_word_reaches_a_widget_untranslated(path):
+    assert untranslated_shown(path) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "w.text = 'Ready'",
+        "w.windowTitle = 'Ready' if f else _('Busy')",
+        "w.setText('Ready')",
+        "w.addItem('Ready', 'key')",
+        "w.insertItem(0, 'Ready')",
+        "w.text = 'Ready {}'.format(_('now'))",
+        "w.text = f'Ready {f}'",
+        "w.text = _('So') + 'Ready'",
+        "w.text, w.value = 'Ready', 1",
+        "slicer.util.infoDisplay(_('Done'), windowTitle='Ready')",
+        "t = 'Ready'; w.setToolTip(t)",
+        "t = _('So')\n    t += 'Ready'\n    w.text = t",
+        "t = [_('So')]\n    t.append('Ready')\n    w.text = '\\n'.join(t)",
+        "t = {1: 'Ready'}; w.text = t[1]",
+        "for t, v in ((_('So'), 'so'), ('Ready', 'r')): w.addItem(t, v)",
+        "say(w, 'Ready')\ndef say(w, t):\n    w.text = t",
+        "w.text = state()\ndef state():\n    return 'Ready'",
+        "self.say('Ready')\nclass A:\n    def say(self, t):\n        self.w.text = t",
+    ],
+)
+def test_the_check_of_words_finds(tmp_path, line):
+    path = tmp_path / "bad.py"
+    path.write_text(f"def f(w):\n    {line}\n")
+    assert len(untranslated_shown(path)) == 1
+    line = re.sub(r"f?('Ready[^']*')", r"_(\1)", line)
+    path.write_text(f"def f(w):\n    {line}\n")
+    assert untranslated_shown(path) == []
+
+
+def test_the_check_of_words_lets_through(tmp_path):
+    path = tmp_path / "good.py"
+    path.write_text(
+        "def f(w, answer):\n"
+        "    w.text = answer['message']\n"
+        "    w.addItem(_('Fine'), 'key')\n"
+        "    w.text = _('{a} of {b}').format(a='key', b=2)\n"
+        "    w.text = '<b>{}</b>'.format(_('Fine'))\n"
+        "    w.connect('clicked(bool)', f)\n"
+        "    w.text = _('Fine') if answer['kind'] == 'key' else ''\n"
+    )
+    assert untranslated_shown(path) == []
+
+
 @pytest.mark.parametrize("path", sorted(MODULE.rglob("*.ui")), ids=lambda path: path.name)
 def test_ui_files(path):
     tree = ElementTree.parse(path)
@@ -188,40 +278,91 @@ def test_every_node_selector_gets_the_scene():
 # --- Extensions Index
 
 
+def metadata() -> dict[str, str]:
+    """EXTENSION_* of the top CMakeLists.txt."""
+    prefix = "EXTENSION_"
+    return {
+        arguments[0].removeprefix(prefix): arguments[1]
+        for name, arguments in commands(ROOT / "CMakeLists.txt")
+        if name == "set" and arguments[0].startswith(prefix) and len(arguments) == 2
+    }
+
+
+def test_top_cmake_is_that_of_an_extension():
+    found = [(name, " ".join(arguments)) for name, arguments in commands(ROOT / "CMakeLists.txt")]
+    assert [entry for entry in found if entry[0] != "set"] == [
+        ("cmake_minimum_required", "VERSION 3.28.0...3.28.0 FATAL_ERROR"),
+        ("project", "CrossModalSynth"),
+        ("find_package", "Slicer REQUIRED"),
+        ("include", "${Slicer_USE_FILE}"),
+        ("add_subdirectory", "CrossModalSynth"),
+        ("add_subdirectory", "SynthLogic"),
+        ("include", "${Slicer_EXTENSION_GENERATE_CONFIG}"),
+        ("include", "${Slicer_EXTENSION_CPACK}"),
+    ]
+
+
+def test_every_folder_of_cmake_exists():
+    for folder in ("", "CrossModalSynth", "CrossModalSynth/Testing"):
+        for name, arguments in commands(ROOT / folder / "CMakeLists.txt"):
+            if name == "add_subdirectory":
+                assert (ROOT / folder / arguments[0] / "CMakeLists.txt").is_file(), arguments[0]
+
+
 def test_extension_metadata():
-    text = (ROOT / "CMakeLists.txt").read_text()
-    assert text.startswith("cmake_minimum_required(VERSION 3.28.0...3.28.0 FATAL_ERROR)\n")
-    assert "\nproject(CrossModalSynth)\n" in text
-    for name in ("HOMEPAGE", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS", "DEPENDS"):
-        assert re.search(rf'^set\(EXTENSION_{name} "[^"]+"\)$', text, re.MULTILINE), name
-    for line in (
-        "find_package(Slicer REQUIRED)",
-        "include(${Slicer_USE_FILE})",
-        "add_subdirectory(CrossModalSynth)",
-        "include(${Slicer_EXTENSION_GENERATE_CONFIG})",
-        "include(${Slicer_EXTENSION_CPACK})",
-    ):
-        assert line in text
-    for kind in ("ICONURL", "SCREENSHOTURLS"):
-        url = re.search(rf'EXTENSION_{kind} "([^"]+)"', text)[1]
+    found = metadata()
+    assert set(found) == {
+        "HOMEPAGE",
+        "CONTRIBUTORS",
+        "DESCRIPTION",
+        "ICONURL",
+        "SCREENSHOTURLS",
+        "DEPENDS",
+    }
+    assert found["HOMEPAGE"].startswith("https://")
+    assert len(found["DESCRIPTION"]) > 50
+    for url in [found["ICONURL"], *found["SCREENSHOTURLS"].split()]:
+        assert url.startswith("https://raw.githubusercontent.com/")
         assert (ROOT / url.split("/main/")[1]).is_file(), url
+        assert url.endswith(".png")
+
+
+# What the schema that an entry names (slicer-extension-catalog-entry-schema-v1.0.1) knows.
+SCHEMA = (
+    "https://raw.githubusercontent.com/Slicer/Slicer/main/Schemas/"
+    "slicer-extension-catalog-entry-schema-v1.0.1.json#"
+)
+REQUIRED = {"$schema", "category", "scm_url"}
+KNOWN = {
+    "$schema": str,
+    "build_dependencies": list,
+    "build_subdirectory": str,
+    "category": str,
+    "enabled": bool,
+    "scm_revision": str,
+    "scm_type": str,
+    "scm_url": str,
+    "tier": int,
+}
 
 
 def test_index_entry():
-    entry = json.loads((ROOT / "CrossModalSynth.json").read_text())
-    assert set(entry) == {
-        "$schema",
-        "build_dependencies",
-        "build_subdirectory",
-        "category",
-        "scm_revision",
-        "scm_type",
-        "scm_url",
-        "tier",
-    }
+    [path] = ROOT.glob("*.json")
+    [project] = [arguments[0] for name, arguments in commands(ROOT / "CMakeLists.txt") if name == "project"]
+    assert path.stem == project
+    entry = json.loads(path.read_text())
+    assert set(entry) >= REQUIRED
+    for key, value in entry.items():
+        assert type(value) is KNOWN[key], key
+    assert entry["$schema"] == SCHEMA
     assert entry["category"] == "Image Synthesis"
-    assert entry["build_dependencies"] == ["PyTorch"]
-    assert entry["scm_url"].endswith("/SlicerCrossModalSynth.git")
+    assert f'"{entry["category"]}"' in (MODULE / "CrossModalSynth.py").read_text()
+    assert entry["build_dependencies"] == ["PyTorch"] == metadata()["DEPENDS"].split()
+    assert entry["build_subdirectory"] == "."
+    assert entry["scm_type"] == "git"
+    assert entry["scm_url"] == f"{metadata()['HOMEPAGE']}.git"
+    assert entry["scm_url"].startswith("https://")
+    assert entry["scm_url"].endswith(f"/Slicer{project}.git")
     assert entry["tier"] in (1, 3, 5)
 
 

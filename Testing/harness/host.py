@@ -230,12 +230,16 @@ class Host:
         slicer.util.setSliceViewerLayers(background, foreground, foregroundOpacity=opacity, fit=True)
         self.app.processEvents()
 
-    def grab(self, path: str | Path, scale: float = 1) -> Path:
-        """Save a picture of the window at ``scale`` device pixels to a pixel: drawn anew, not enlarged."""
+    def grab(self, path: str | Path, scale: float = 1, widget: Any = None) -> Path:
+        """Save a picture of the window, or of a widget such as a dialog.
+
+        ``scale`` device pixels a pixel: drawn anew, not enlarged.
+        """
         self.app.processEvents()
-        image = QtGui.QImage(self.window.size() * scale, QtGui.QImage.Format.Format_RGB32)
+        widget = widget or self.window
+        image = QtGui.QImage(widget.size() * scale, QtGui.QImage.Format.Format_RGB32)
         image.setDevicePixelRatio(scale)
-        self.window.render(image)
+        widget.render(image)
         path = Path(path)
         if not image.save(str(path)):
             raise OSError(f"cannot write {path}")

@@ -65,7 +65,9 @@ class SliceView(QtWidgets.QWidget):
         image = QtGui.QImage(
             rgb.data, rgb.shape[1], rgb.shape[0], rgb.strides[0], QtGui.QImage.Format.Format_RGB888
         )
-        QtGui.QPainter(self).drawImage(self.rect(), image)
+        painter = QtGui.QPainter(self)
+        painter.drawImage(self.rect(), image)
+        painter.end()
 
 
 class SliceWidget(QtWidgets.QFrame):

@@ -96,7 +96,7 @@ class User:
 
     def finish(self):
         """Wait until no run is left; return the result that is compared with its scan."""
-        self.wait(lambda: not self.panel.runs)
+        self.wait(lambda: not self.panel.runs and self.panel._wanted is None)
         self.host.spin(0.05)
         return self.ui.resultSelector.currentNode()
 

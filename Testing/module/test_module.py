@@ -1,17 +1,23 @@
 """The module itself: what Slicer is told, what it costs to have it, sample data."""
 
+import runpy
 import subprocess
 import sys
 import time
+import unittest
 from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 import slicer
 
 from SynthLogic.scene import volume_of
 
+from .test_files_left import files, looked_at, mapped
+
 ROOT = Path(__file__).resolve().parents[2]
+SLICERS_TEST = "CrossModalSynthTranslateTest"
 IN_A_FRESH_PROCESS = """
 import os, sys, time
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -71,6 +77,19 @@ def test_sample_data(host, module):
     assert not np.array_equal(volume_of(ct).array, volume_of(mr).array)
 
 
+@pytest.mark.parametrize("missing", [set(), {"torch", "pydantic"}], ids=["all there", "no torch"])
+def test_what_slicers_ctest_runs(host, module, missing):
+    """The tests that are built with the extension pass, with the worker's libraries and without."""
+    host.packages.missing = missing
+    module.translatePanel.installation._complete = False
+    names = runpy.run_path(str(ROOT / "CrossModalSynth" / "Testing" / "Python" / f"{SLICERS_TEST}.py"))
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(names[SLICERS_TEST])
+    outcome = unittest.TestResult()
+    suite.run(outcome)
+    assert outcome.testsRun == 3
+    assert [*outcome.errors, *outcome.failures, *outcome.skipped] == []
+
+
 def test_200_runs_leave_no_memory_behind(user, host):
     from SynthLogic.phantoms import make_subject
     from SynthLogic.scene import remove_result
@@ -89,6 +108,9 @@ def test_200_runs_leave_no_memory_behind(user, host):
     before = process.memory_info().rss
     run(200)
     assert process.memory_info().rss - before < 20e6
+    host.spin(0.1)
+    assert files(user) == looked_at(user)
+    assert mapped() == set()
 
 
 def test_the_second_run_starts_at_once(user, subject):

@@ -16,8 +16,12 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
+# These do not map an image to an image; see test_hearts.py.
+FOR_LABELS = {"label-vae", "spade-generator"}
+
+
 def test_every_generator_of_the_register_is_tested() -> None:
-    assert set(SMALL) == set(REGISTER)
+    assert set(SMALL) | FOR_LABELS == set(REGISTER)
 
 
 @pytest.mark.parametrize("name", SMALL)

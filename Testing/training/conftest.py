@@ -15,6 +15,8 @@ import torch
 from SynthLogic.methods import TrainConfig, parse_config
 from SynthLogic.methods.cyclegan import CycleGan
 
+from .heart_toys import heart_config, write_heart
+
 SIZE, SPACING = 40, 4.0
 
 
@@ -171,3 +173,21 @@ def image_writer() -> Callable[..., None]:
 @pytest.fixture
 def subject_writer() -> Callable[[Path, int], None]:
     return write_subject
+
+
+@pytest.fixture(scope="session")
+def hearts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hearts")
+    for number in range(1, 5):
+        write_heart(folder / f"sub-{number:04d}", number, write_image)
+    return folder
+
+
+@pytest.fixture
+def vae(hearts: Path) -> dict[str, Any]:
+    return heart_config(hearts, "label-vae")
+
+
+@pytest.fixture
+def spade(hearts: Path) -> dict[str, Any]:
+    return heart_config(hearts, "spade")

@@ -6,9 +6,10 @@ import torch
 
 from SynthLogic.data import Batches, load_library
 from SynthLogic.methods import TrainConfig, TrainProgress, train
-from SynthLogic.methods.config import Direction, DiscriminatorConfig
+from SynthLogic.methods.config import DiscriminatorConfig
 from SynthLogic.methods.cyclegan import CycleGan, patch_discriminator
 from SynthLogic.methods.pool import ImagePool
+from SynthLogic.methods.translation import Direction
 
 from .conftest import Bare
 

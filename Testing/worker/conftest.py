@@ -117,13 +117,28 @@ def tiny():
 
 
 @pytest.fixture(scope="session")
-def store(tiny, tmp_path_factory):
+def hearts():
+    """The module tiny_hearts of the tests of jobs."""
+    name = "tiny_hearts"
+    if name not in sys.modules:
+        path = Path(__file__).parents[1] / "jobs" / "tiny_hearts.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def store(tiny, hearts, tmp_path_factory):
     """A store with one bundle for each direction, small enough to be fast."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CROSSMODALSYNTH_HOME", str(home))
         tiny.tiny_bundle(home / "bundles" / "tiny-ct-to-mr")
         tiny.tiny_bundle(home / "bundles" / "tiny-mr-to-ct", "MR", "CT")
+        for task in ("paint", "label-vae"):
+            hearts.heart_bundle(home / "bundles" / f"tiny-{task}", task)
         yield home / "bundles"
 
 

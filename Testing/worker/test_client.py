@@ -195,8 +195,8 @@ def test_a_result_that_is_missing_is_a_failure_and_files_go(world, tmp_path):
     run = world.client.translate({}, upload, finished=verdicts.append, failed=verdicts.append)
     world.transport.say(Ready(NOBODY, "0"))
     arguments = world.transport.sent[-1].arguments
-    np.save(arguments["disagreement"], np.zeros(3))
-    world.transport.say(Done(run.job.id, {"disagreement": True, "record": {}}))
+    np.save(arguments["results"]["disagreement"], np.zeros(3))
+    world.transport.say(Done(run.job.id, {"results": ["image", "disagreement"], "record": {}}))
     assert [v.kind for v in verdicts] == ["Unexpected"]
     upload.release()
     assert not list(tmp_path.glob("*/*.npy"))

@@ -1,0 +1,59 @@
+"""Stray pixels taken off decoded labels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from SynthLogic.hearts.labels import HeartLabel
+from SynthLogic.hearts.sampling import LABELS
+
+# Touching by a side, within a slice.
+_SIDES = np.pad(ndimage.generate_binary_structure(2, 1)[None], ((1, 1), (0, 0), (0, 0)))
+_FEWEST = 4
+
+
+def without_islands(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Keep the largest piece of each structure in each slice, and no right ventricle of fewer than 4 pixels.
+
+    What lay apart becomes background; inside the ring of the myocardium, cavity. A decoder draws such specks
+    where a structure comes to its end.
+
+    Args:
+        labels: (K, J, I), values of ``HeartLabel``; not changed.
+    """
+    result = labels.copy()
+    for label in LABELS:
+        mask = result == label
+        numbered, count = ndimage.label(mask, _SIDES)
+        if not count:
+            continue
+        sizes = np.bincount(numbered.ravel(), minlength=count + 1)
+        sizes[0] = 0
+        slice_of = np.zeros(count + 1, int)
+        place = np.nonzero(mask)
+        slice_of[numbered[place]] = place[0]
+        keep = np.zeros(count + 1, bool)
+        # The last writer of a slice is its largest piece.
+        largest = np.zeros(len(labels), int)
+        order = np.argsort(sizes, kind="stable")
+        order = order[order > 0]
+        largest[slice_of[order]] = order
+        keep[largest[np.unique(slice_of[1:])]] = True
+        if label == HeartLabel.RV_CAVITY:
+            keep &= sizes >= _FEWEST
+        keep[0] = True
+        stray = mask & ~keep[numbered]
+        if stray.any():
+            result[stray] = HeartLabel.BACKGROUND
+            if label != HeartLabel.LV_CAVITY:
+                _fill(result, stray)
+    return result
+
+
+def _fill(labels: NDArray[np.uint8], stray: NDArray[np.bool_]) -> None:
+    """Stray pixels that now lie amid the cavity become cavity, in place."""
+    for k in np.unique(np.nonzero(stray)[0]):
+        filled = ndimage.binary_fill_holes(labels[k] == HeartLabel.LV_CAVITY)
+        labels[k][filled & stray[k]] = HeartLabel.LV_CAVITY

@@ -1,0 +1,204 @@
+"""Translation between two domains: the family of CycleGAN and of its supervised yardstick."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from SynthLogic.bundles import (
+    Card,
+    Channel,
+    Coverage,
+    DataSource,
+    NetworkSpec,
+    Plane,
+    Precision,
+    Spatial,
+)
+from SynthLogic.data import Batches, DataConfig, DomainConfig, SamplingConfig, load_library
+from SynthLogic.errors import ConfigError
+from SynthLogic.methods.base import Method
+from SynthLogic.methods.config import BundleText, TrainConfig
+from SynthLogic.methods.family import (
+    Family,
+    Material,
+    Trained,
+    data_source,
+    licence_of,
+    training_of,
+)
+from SynthLogic.networks import build_network
+
+Direction = Literal["a_to_b", "b_to_a"]
+# Low precision is worth its speed while it stays within this share of the output range (1.9 HU of 2524).
+_TOLERANCE = 0.00075
+
+
+class CoverageConfig(BaseModel):
+    """What the exported bundle is for; ``field_of_view_mm`` is in-plane, smallest and largest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    anatomy: str
+    field_of_view_mm: tuple[float, float]
+
+
+class TranslationConfig(TrainConfig):
+    """A training of generators between two domains.
+
+    Attributes:
+        bundles: what to export, per direction; domain ``a`` and ``b`` are those of ``data``.
+        pool_size: generated images remembered for the discriminators (Shrivastava 2017); 0 is none.
+        data: see there.
+        coverage: for the card.
+    """
+
+    bundles: dict[Direction, BundleText] = Field(min_length=1)
+    pool_size: int = Field(default=50, ge=0)
+    data: DataConfig
+    coverage: CoverageConfig
+
+    def exports(self) -> dict[str, BundleText]:
+        """One bundle for each direction that is named."""
+        return {str(direction): text for direction, text in self.bundles.items()}
+
+
+class Translation(Family):
+    """Patches of two domains; one bundle for each direction."""
+
+    config_class = TranslationConfig
+
+    def read(self, config: TranslationConfig, say: Callable[[str], None]) -> Material:
+        """Read the volumes of both domains."""
+        data = config.data
+        a, b = (load_library(data, domain, say) for domain in (data.a, data.b))
+        volumes = {
+            letter: [len(library.of_source(index)) for index in range(len(domain.sources))]
+            for letter, library, domain in (("a", a, data.a), ("b", b, data.b))
+        }
+        stream = Batches(data, a, b, size=config.batch, seed=config.seed)
+        return Material(stream, volumes, (*a.notes, *b.notes))
+
+    def arguments(self, config: TranslationConfig) -> dict[str, Any]:
+        """The configuration's, as they are."""
+        return config.network.arguments
+
+    def card(self, config: TranslationConfig, trained: Trained) -> tuple[Card, dict[str, Tensor]]:
+        """The card of one direction."""
+        ends = {"a": config.data.a, "b": config.data.b}
+        source, target = ends[trained.key[0]], ends[trained.key[-1]]
+        text, sampling = config.exports()[trained.key], config.data.sampling
+        output = _channel(target, output=True)
+        window = output.intensity.steps[-1] if output.intensity.steps else None
+        half_range = 1.0
+        if window is not None and window.kind == "window":
+            half_range = (window.upper - window.lower) / 2
+        low, high = sampling.spacing_range_mm
+        difference = _bf16_difference(trained.network, trained.pictures[f"{trained.key[0]}_input"])
+        card = Card(
+            name=text.name,
+            version=text.version,
+            title=text.title,
+            description=text.description,
+            input=_channel(source, output=False),
+            output=output,
+            network=NetworkSpec(name=config.network.name, arguments=self.arguments(config)),
+            spatial=Spatial(
+                spatial_dims=2,
+                planes=_planes(sampling),
+                spacing_mm=round(math.sqrt(low * high), 1),
+                spacing_range_mm=(low, high),
+                divisor=int(getattr(trained.network, "divisor", 1)),
+            ),
+            coverage=Coverage(
+                anatomy=config.coverage.anatomy,
+                field_of_view_mm=config.coverage.field_of_view_mm,
+                value_range=source.value_range,
+                lung_fraction=source.lung_fraction,
+            ),
+            precision=Precision(
+                bf16_mean_difference=difference * half_range, tolerance=_TOLERANCE * 2 * half_range
+            ),
+            training=training_of(config, trained, _sources(config, trained.account)),
+            licence=licence_of(config),
+            limits=(*config.limits, *trained.account["notes"]),
+        )
+        return card, trained.state
+
+
+class TranslationMethod(Method):
+    """A method that trains one generator for each direction."""
+
+    family = Translation()
+    needs_pairs: ClassVar[bool] = False
+    config: TranslationConfig
+
+    @classmethod
+    @abstractmethod
+    def directions(cls, config: Any) -> tuple[Direction, ...]:
+        """Which generators are trained."""
+
+    @classmethod
+    def check(cls, config: TranslationConfig) -> None:
+        """Refuse pairs where none are wanted, and their absence where they are."""
+        if config.data.paired != cls.needs_pairs:
+            word = "needs" if cls.needs_pairs else "does not take"
+            raise ConfigError(f"Method {config.method!r} {word} paired data; set data.paired accordingly.")
+
+    @classmethod
+    def build(cls, config: TranslationConfig) -> dict[str, nn.Module]:
+        """A generator for each direction."""
+        name, arguments = config.network.name, cls.family.arguments(config)
+        return {d: build_network(name, arguments) for d in cls.directions(config)}
+
+    @torch.no_grad()
+    def show(self, batch: dict[str, Tensor]) -> dict[str, list[Tensor]]:
+        """Per direction: input, output, and the way back if trained."""
+        columns: dict[str, list[Tensor]] = {}
+        for direction in self.directions(self.config):
+            image = batch[f"{direction[0]}_input"]
+            fake = self.mean[direction](image)
+            back: Direction = "b_to_a" if direction == "a_to_b" else "a_to_b"
+            columns[direction] = [image, fake, *([self.mean[back](fake)] if back in self.mean else [])]
+        return columns
+
+
+def _channel(domain: DomainConfig, *, output: bool) -> Channel:
+    intensity = domain.output_intensity if output and domain.output_intensity else domain.intensity
+    return Channel(
+        modality=domain.modality,
+        units=domain.units,
+        intensity=intensity,
+        background=domain.background,
+        dtype=domain.dtype,
+    )
+
+
+def _planes(sampling: SamplingConfig) -> tuple[Plane, ...]:
+    """Trained planes, most often seen first."""
+    used = [plane for plane, weight in sampling.planes.items() if weight > 0]
+    return tuple(sorted(used, key=lambda plane: -sampling.planes[plane]))
+
+
+def _sources(config: TranslationConfig, account: dict[str, Any]) -> tuple[DataSource, ...]:
+    return tuple(
+        data_source(source, f"{source.name} ({domain.modality})", volumes)
+        for letter, domain in (("a", config.data.a), ("b", config.data.b))
+        for source, volumes in zip(domain.sources, account["volumes"][letter], strict=True)
+        if volumes
+    )
+
+
+@torch.no_grad()
+def _bf16_difference(network: nn.Module, patches: Tensor) -> float:
+    """Mean difference between bf16 and fp32 on the run's fixed patches, in network range [-1, 1]."""
+    exact = network(patches)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = network(patches)
+    return float((rough.float() - exact).abs().mean())

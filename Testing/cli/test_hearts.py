@@ -1,0 +1,362 @@
+"""paint, interpolate and export, end to end, and every bad input through the command line."""
+
+import csv
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from SynthLogic.volume import Volume, read_volume, write_volume
+
+CPU = ["--device", "cpu", "--precision", "fp32"]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, hearts):
+    """Good label maps and bad ones; not to be changed."""
+    folder = tmp_path_factory.mktemp("labels")
+    good = hearts.heart_labels()
+
+    def save(name, volume):
+        write_volume(folder / f"{name}.nii.gz", volume)
+
+    save("a", good)
+    save("b", hearts.heart_labels(7, radius=30.0, slice_mm=10.0))
+    save("c", hearts.heart_labels(6, radius=22.0))
+    save("scan", hearts.heart_image(good))
+    save("acdc", good.with_array(np.array([0, 3, 2, 1], np.uint8)[good.array]))
+    save("unknown", good.with_array(np.array([0, 1, 2, 7], np.uint8)[good.array]))
+    save("no-lv", good.with_array(np.where(good.array == 1, 0, good.array)))
+    save("no-rv", hearts.heart_labels(rv=False))
+    save("empty", good.with_array(np.zeros_like(good.array)))
+    save("one", hearts.heart_labels(1))
+    save("many", hearts.heart_labels(310, 72, pixel_mm=0.6, slice_mm=0.8, radius=9.0, wall=4.0))
+    save("gap", hearts.heart_labels(4, slice_mm=40.0))
+    hole = good.array.copy()
+    hole[4:6] = 0
+    save("hole", good.with_array(hole))
+    long = hearts.heart_labels(30, slice_mm=12.0)
+    save("long", long)
+    # Something the size of a liver, and a speck far from the heart.
+    save("large", hearts.heart_labels(8, 200, radius=120.0))
+    far = np.pad(good.array, ((0, 0), (0, 150), (0, 150)))
+    far[5, -3:, -3:] = 1
+    save("speck", Volume(far, good.ijk_to_ras))
+    return folder
+
+
+@pytest.fixture
+def paint(call, files, heart_bundles, tmp_path):
+    def run(name, *arguments, output="mr.nii.gz"):
+        common = ["--model", heart_bundles["paint"], *CPU]
+        return call("paint", files / f"{name}.nii.gz", tmp_path / output, *common, *arguments)
+
+    return run
+
+
+@pytest.fixture
+def interpolate(call, files, heart_bundles, tmp_path):
+    def run(*names, arguments=(), folder="out"):
+        bundles = ["--model", heart_bundles["paint"], "--codec", heart_bundles["label-vae"], *CPU]
+        inputs = [files / f"{name}.nii.gz" for name in names]
+        return call("interpolate", *inputs, tmp_path / folder, *bundles, *arguments)
+
+    return run
+
+
+@pytest.fixture
+def export(call, files, heart_bundles, tmp_path):
+    def run(*names, arguments=(), folder="out", layout="plain"):
+        bundles = ["--model", heart_bundles["paint"], "--codec", heart_bundles["label-vae"], *CPU]
+        inputs = [files / f"{name}.nii.gz" for name in names]
+        short = ["--steps", "2", "--slices", "5", "--layout", layout]
+        return call("export", *inputs, tmp_path / folder, *bundles, *short, *arguments)
+
+    return run
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+# -- paint --------------------------------------------------------------------------------------------------
+
+
+def test_paint_writes_image_and_record_and_says_so(paint, files, tmp_path):
+    result = paint("a", "--style", "vendor-b")
+    assert result.code == 0, result.err
+    made, labels = read_volume(tmp_path / "mr.nii.gz").volume, read_volume(files / "a.nii.gz").volume
+    assert made.grid.is_close(labels.grid)
+    for part in ("tiny-paint 1.0.0", "9 slices", "lv cavity", "mr.record.json", "not for diagnosis"):
+        assert part in result.out
+    record = json.loads((tmp_path / "mr.record.json").read_text())
+    assert record["request"]["style"] == {"kind": "named", "name": "vendor-b", "seed": None}
+    assert str(tmp_path) not in json.dumps(record)
+
+
+def test_styles_seeds_and_conventions(paint, files, tmp_path):
+    def voxels(*arguments, name="a"):
+        result = paint(name, *arguments, "--yes", "--json")
+        assert result.code == 0, result.err
+        return read_volume(tmp_path / "mr.nii.gz").volume.array, result.document["record"]
+
+    drawn, record = voxels("--style", "vendor-b", "--seed", 7)
+    assert record["styles"][0]["choice"]["seed"] == 7
+    np.testing.assert_array_equal(drawn, voxels("--style", "vendor-b@7")[0])
+    seeded = voxels("--style", "seed:7")[0]
+    np.testing.assert_array_equal(seeded, voxels("--seed", 7)[0])
+    np.testing.assert_array_equal(seeded, voxels("--style", "seed:7", "--labels", "acdc", name="acdc")[0])
+    lent = voxels("--style", f"scan:{files / 'scan.nii.gz'},{files / 'a.nii.gz'}")[1]
+    assert lent["styles"][0]["image_hash"]
+    named = ["--labels", "1=lv,2=myo,7=rv"]
+    np.testing.assert_array_equal(voxels(*named, name="unknown")[0], voxels()[0])
+
+
+def test_rerun_of_a_painted_heart(call, paint, refused, files, heart_bundles, tmp_path):
+    assert paint("a", "--style", "seed:3").code == 0
+    arguments = ["rerun", tmp_path / "mr.record.json", "--model", heart_bundles["paint"]]
+    result = call(*arguments, "--input", files / "a.nii.gz")
+    assert result.code == 0, result.err
+    assert "The voxels are identical." in result.out
+    assert (tmp_path / "mr.rerun.nii.gz").is_file()
+    refused(call(*arguments, "--input", files / "b.nii.gz", "--yes"), "not those of the record")
+
+
+BAD = {
+    "unknown": ("the value 7", "1 LV cavity", "3 RV cavity", "say what each value is"),
+    "no-lv": ("LV cavity", "expected"),
+    "empty": ("empty", "draw the heart"),
+    "many": ("310 slices", "300"),
+    "gap": ("40", "apart"),
+    "hole": ("no label", "Fill between slices"),
+    "long": ("348 mm", "any heart"),
+    "large": ("mm", "heart"),
+    "speck": ("mm", "heart"),
+    "scan": ("different values", "no label map"),
+    "acdc": ("exchanged", "--force"),
+    "nowhere": ("does not exist",),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_labels_that_cannot_be_painted(paint, refused, files_of, name):
+    before = files_of()
+    refused(paint(name), *BAD[name])
+    assert files_of() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--style", "vendor-z"], ("vendor-z", "vendor-a, vendor-b")),
+        (["--style", "seed:x"], ("seed:7",)),
+        (["--style", "vendor-a@x"], ("number",)),
+        (["--style", "scan:only.nii.gz"], ("scan:IMAGE,LABELS",)),
+        (["--style", "seed:1", "--seed", "2"], ("leave it out",)),
+        (["--style", "scan:no.nii.gz,no.nii.gz"], ("does not exist",)),
+        (["--labels", "1=lv,2=spleen"], ("1=lv,2=myo,3=rv",)),
+        (["--device", "tpu"], ("tpu", "cpu")),
+    ],
+)
+def test_options_of_paint_that_cannot_be(paint, refused, files_of, arguments, parts):
+    before = files_of()
+    refused(paint("a", *arguments), *parts)
+    assert files_of() == before
+
+
+def test_one_slice_or_no_right_ventricle_is_painted_with_a_word(paint):
+    result = paint("no-rv")
+    assert result.code == 0
+    assert "no RV cavity" in result.err
+    assert paint("one", output="one.nrrd").code == 0
+
+
+def test_outputs_that_cannot_be(paint, refused, files, tmp_path):
+    assert paint("a").code == 0
+    refused(paint("a"), "exists already", "--yes")
+    refused(paint("a", output="no/where.nii.gz"), "create it first")
+    refused(paint("a", output="image.png"), "no known format")
+    assert names(tmp_path) == ["mr.nii.gz", "mr.record.json"]
+
+
+def test_without_any_bundle_one_sentence_says_so(call, refused, files, tmp_path, heart_bundles):
+    refused(call("paint", files / "a.nii.gz", tmp_path / "x.nrrd"), "paints labels", "import")
+    refused(call("interpolate", files / "a.nii.gz", tmp_path / "x"), "encodes labels", "import")
+    wrong = heart_bundles["label-vae"]
+    refused(call("paint", files / "a.nii.gz", tmp_path / "x.nrrd", "--model", wrong), "encodes labels")
+    translate = ["translate", files / "scan.nii.gz", tmp_path / "x.nrrd", "--to", "CT", "--model", wrong]
+    refused(call(*translate), "encodes labels")
+
+
+def test_installed_bundles_are_picked(call, files, tmp_path, heart_bundles):
+    for folder in heart_bundles.values():
+        assert call("models", "import", folder).code == 0
+    result = call("interpolate", files / "a.nii.gz", tmp_path / "out", "--slices", 4, *CPU)
+    assert result.code == 0, result.err
+    assert "tiny-paint 1.0.0 was chosen" in result.out
+
+
+# -- interpolate --------------------------------------------------------------------------------------------
+
+
+def test_interpolate_between_two_and_again(interpolate, tmp_path):
+    arguments = ["--steps", 2, "--slices", 4, "--style", "vendor-a", "--style", "vendor-b"]
+    result = interpolate("a", "b", arguments=arguments)
+    assert result.code == 0, result.err
+    assert "2 made" in result.out
+    assert "step-02of02.nii.gz: t 0.667, ml: lv cavity" in result.out
+    assert len(names(tmp_path / "out")) == 8
+    again = interpolate("a", "b", arguments=[*arguments, "--json"])
+    assert again.document["skipped"] == ["step-01of02.nii.gz", "step-02of02.nii.gz"]
+    assert again.document["written"] == []
+
+
+def test_interpolate_one_heart_with_labels_only(interpolate, tmp_path):
+    result = interpolate("a", arguments=["--slices", 20, "--labels-only"])
+    assert result.code == 0, result.err
+    assert read_volume(tmp_path / "out" / "slices-20.labels.nii.gz").volume.shape == (20, 128, 128)
+    assert not (tmp_path / "out" / "slices-20.nii.gz").exists()
+
+
+@pytest.mark.parametrize(
+    ("who", "arguments", "parts"),
+    [
+        (("a", "no-rv"), [], ("a.nii.gz has", "no-rv.nii.gz has LV cavity", "same structures")),
+        (("a", "one"), [], ("one.nii.gz", "1 slice", "at least 2")),
+        (("one",), [], ("one.nii.gz", "1 slice", "at least 2")),
+        (("a", "empty"), [], ("empty.nii.gz: ", "draw the heart")),
+        (("a", "unknown"), [], ("unknown.nii.gz: ", "the value 7")),
+        (("many", "a"), [], ("many.nii.gz: ", "310 slices")),
+        (("a", "gap"), [], ("gap.nii.gz: ",)),
+        (("a", "nowhere"), [], ("does not exist",)),
+        (("a", "b", "c"), [], ("one label map or two",)),
+        (("a", "b"), ["--steps", "0"], ("--steps",)),
+        (("a", "b"), ["--slices", "301"], ("--slices", "300")),
+        (("a", "b"), ["--path", "zigzag"], ("--path", "line")),
+        (("a",), ["--style", "vendor-a", "--style", "vendor-b"], ("--style",)),
+        (("a", "b"), ["--style", "nobody"], ("nobody", "vendor-a")),
+    ],
+)
+def test_hearts_that_cannot_be_blended(interpolate, refused, files_of, who, arguments, parts):
+    before = files_of()
+    refused(interpolate(*who, arguments=arguments), *parts)
+    assert files_of() == before
+
+
+def test_folders_of_interpolate_that_cannot_be(interpolate, refused, tmp_path):
+    (tmp_path / "file").write_text("precious")
+    refused(interpolate("a", "b", folder="file"), "is a file")
+    refused(interpolate("a", "b", folder="no/where"), "create it first")
+    assert interpolate("a", "b", arguments=["--steps", 1, "--slices", 4]).code == 0
+    refused(
+        interpolate("a", "b", arguments=["--steps", 1, "--slices", 5]), "not from this very request", "--yes"
+    )
+    assert interpolate("a", "b", arguments=["--steps", 1, "--slices", 5, "--yes"]).code == 0
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that even root cannot write")
+def test_an_unwritable_folder(interpolate, export, refused):
+    refused(interpolate("a", "b", folder="/proc/out"), "cannot be written")
+    refused(export("a", "b", folder="/proc/out"), "cannot be written")
+
+
+# -- export -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["nnunet", "bids", "plain"])
+def test_export_writes_a_data_set_and_goes_on(export, tmp_path, layout):
+    arguments = ["--style", "vendor-a", "--json"]
+    result = export("a", "b", "c", layout=layout, arguments=arguments)
+    assert result.code == 0, result.err
+    assert len(result.document["written"]) == 6
+    assert result.document["pseudonyms"] == {"a": "P001", "b": "P002", "c": "P003"}
+    again = export("a", "b", "c", layout=layout, arguments=arguments)
+    assert len(again.document["skipped"]) == 6
+    expected = {"nnunet": "dataset.json", "bids": "dataset_description.json", "plain": "cohort.csv"}[layout]
+    assert list((tmp_path / "out").rglob(expected))
+
+
+def test_the_test_subject_is_kept_out_of_training(export, tmp_path):
+    result = export("a", "b", "c", arguments=["--test", "c", "--style", "seed:1"])
+    assert result.code == 0, result.err
+    assert "2 made" in result.out
+    assert "4 left out" in result.out
+    (tmp_path / "split.csv").write_text("subject,split,patient\na,train,x\nb,train,x\nc,val,y\n")
+    arguments = ["--split", tmp_path / "split.csv", "--parents", "--style", "seed:1", "--json"]
+    document = export("a", "b", "c", folder="two", arguments=arguments).document
+    assert len(document["written"]) == 3 + 2
+    with (tmp_path / "two" / "cohort.csv").open() as stream:
+        rows = {row["name"]: row["split"] for row in csv.DictReader(stream)}
+    assert sorted(rows.values()) == ["train"] * 4 + ["val"]
+
+
+@pytest.mark.parametrize(
+    ("who", "arguments", "parts"),
+    [
+        (("a",), [], ("at least two subjects",)),
+        (("a", "a"), [], ("two subjects are called 'a'",)),
+        (("a", "b", "no-rv"), [], ("no-rv has LV cavity", "same structures")),
+        (("a", "one"), [], ("one has", "1 slice")),
+        (("a", "empty"), [], ("empty: ", "draw")),
+        (("a", "acdc"), [], ("acdc: ", "exchanged")),
+        (("a", "nowhere"), [], ("nowhere.nii.gz does not exist",)),
+        (("a", "b"), ["--test", "z"], ("--test 'z'", "a, b")),
+        (("a", "b"), ["--pair", "a,z"], ("'z' is no subject",)),
+        (("a", "b"), ["--pair", "a"], ("two names",)),
+        (("a", "b"), ["--pair", "a,a"], ("pair", "different")),
+        (("a", "b"), ["--split", "no.csv"], ("no.csv cannot be read",)),
+        (("a", "b"), ["--test", "a"], ("different splits",)),
+        (("a", "b"), ["--title", "a b"], ("--title",)),
+        (("a", "b"), ["--dataset-id", "0"], ("--dataset-id",)),
+        (("a", "b"), ["--style", "seed:1", "--style", "seed:1"], ("--style", "twice")),
+    ],
+)
+def test_cohorts_that_cannot_be(export, refused, files_of, who, arguments, parts):
+    before = files_of()
+    refused(export(*who, arguments=arguments), *parts)
+    assert files_of() == before
+
+
+def test_tables_of_splits_that_cannot_be(export, refused, tmp_path):
+    for text, part in [
+        ("name,part\na,train\n", "no columns subject and split"),
+        ("subject,split\na,teaching\nb,train\n", "train, val or test"),
+        ("subject,split\na,train\n", "not said whether"),
+        ("", "no columns"),
+    ]:
+        (tmp_path / "split.csv").write_text(text)
+        refused(export("a", "b", arguments=["--split", tmp_path / "split.csv"]), part)
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_of_export_that_cannot_be(export, refused, tmp_path):
+    (tmp_path / "file").write_text("precious")
+    refused(export("a", "b", folder="file"), "is a file")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("precious")
+    refused(export("a", "b", folder="other"), "other")
+    assert names(other) == ["thesis.txt"]
+    assert export("a", "b").code == 0
+    refused(export("a", "b", arguments=["--slices", 6]), "another")
+
+
+def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(shell, files, heart_bundles, tmp_path):
+    command = ["export", *(files / f"{n}.nii.gz" for n in "abc"), tmp_path / "out", "--layout", "plain"]
+    command += ["--steps", 30, "--slices", 6, "--style", "seed:1", *CPU]
+    command += ["--model", heart_bundles["paint"], "--codec", heart_bundles["label-vae"]]
+    process = shell(*command)
+    end = time.monotonic() + 120
+    while len(list(tmp_path.glob("out/*/*.png"))) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert "the same command goes on" in out
+    done = len(list(tmp_path.glob("out/*/*.png")))
+    assert 2 <= done < 90
+    with (tmp_path / "out" / "cohort.csv").open() as stream:
+        assert len(list(csv.DictReader(stream))) == done
