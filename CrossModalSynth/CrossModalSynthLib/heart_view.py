@@ -1,11 +1,16 @@
 """Hearts in the views, and in words."""
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
 from SynthLogic.hearts import STRUCTURES
-from SynthLogic.scene import is_synthetic
-from SynthLogic.scene.nodes import nodes_of_class
+from SynthLogic.scene import grid_of, is_synthetic, parent_to_world
+from SynthLogic.scene.nodes import nodes_of_class, to_vtk
+
+# Axes (I, J, K) of an image that point to the right, up and out of each view.
+PLANES = {"Red": (0, 1, 2), "Green": (0, 2, 1), "Yellow": (1, 2, 0)}
+TO_THE_RIGHT, UPWARDS = (-1.0, -0.2, 0.1), (0.1, 0.8, 1.0)
 
 
 def volumesText(volumes):
@@ -28,11 +33,9 @@ def defaultHeart():
 
 def showPainted(image, labels):
     """Show an image in all slice views with the outlines of its labels on top."""
-    known = False
+    nothing = True
     for view in nodes_of_class(slicer.mrmlScene, "vtkMRMLSliceCompositeNode"):
-        before = view.GetBackgroundVolumeID()
-        shown = None if before is None else slicer.mrmlScene.GetNodeByID(before)
-        known = known or (shown is not None and shown.GetNodeReference("CrossModalSynth.Labels") is labels)
+        nothing = nothing and view.GetBackgroundVolumeID() is None
         modifying = view.StartModify()
         view.SetBackgroundVolumeID(image.GetID())
         view.SetForegroundVolumeID(None)
@@ -45,7 +48,8 @@ def showPainted(image, labels):
             view.SetUseLabelOutline(True)
     else:
         outline(labels)
-    if not known:
+    if nothing:
+        # Where something was shown the user has turned the views as they want them.
         alignViews(image)
 
 
@@ -59,7 +63,20 @@ def outline(segmentation):
 
 
 def alignViews(image):
-    """Turn the slice views along the image, and fit it."""
+    """Turn the slice views along the image, short axis in Red, and fit it."""
+    grid = grid_of(image)
+    world = parent_to_world(image)
+    matrix = grid.ijk_to_ras if world is None else world @ grid.ijk_to_ras
+    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    middle = matrix @ [*((np.array(grid.shape[::-1]) - 1) / 2), 1.0]
     for view in nodes_of_class(slicer.mrmlScene, "vtkMRMLSliceNode"):
-        view.RotateToVolumePlane(image)
+        right, up, normal = PLANES.get(view.GetLayoutName(), PLANES["Red"])
+        turned = np.eye(4)
+        # As Slicer's own views: the patient's left on the right, front or head on top.
+        turned[:3, 0] = axes[:, right] * (-1 if axes[:, right] @ TO_THE_RIGHT < 0 else 1)
+        turned[:3, 1] = axes[:, up] * (-1 if axes[:, up] @ UPWARDS < 0 else 1)
+        turned[:3, 2] = axes[:, normal]
+        turned[:3, 3] = middle[:3]
+        view.GetSliceToRAS().DeepCopy(to_vtk(turned))
+        view.UpdateMatrices()
     slicer.util.resetSliceViews()

@@ -130,7 +130,7 @@ def _hearts(output: Path) -> Path:
         write_volume(parents[-1], subject.ed_labels, MARK)
     styles = (NamedStyle(name="vendor-a"), NamedStyle(name="sunnybrook"))
     request = InterpolateRequest(steps=HEARTS, slices=12, style_a=styles[0], style_b=styles[1])
-    interpolate(request, *parents, folder / "between", replace=True)
+    interpolate(request, parents[0], parents[1], folder / "between", replace=True)
     columns = []
     for step in range(1, HEARTS + 1):
         stem = folder / "between" / f"step-{step:02d}of{HEARTS:02d}"

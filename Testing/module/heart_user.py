@@ -1,4 +1,4 @@
-"""What a user does with the tabs about hearts; tiny bundles with random weights stand in for the shipped ones."""
+"""What a user does with the tabs about hearts; tiny random bundles stand in for the shipped ones."""
 
 import importlib.util
 import sys
