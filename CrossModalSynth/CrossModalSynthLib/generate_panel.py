@@ -121,7 +121,9 @@ class GeneratePanel(VTKObservationMixin):
         source = self.picker.source
         if not (self._active and source.usable) or self.installation.missing():
             return
-        source.prepare(self._onUploaded, lambda failure: None)
+        source.prepare(
+            self._onUploaded, lambda failure: self.work.messages.showFailure(failure, ofLook=True)
+        )
 
     def _onUploaded(self, upload):
         if upload is self._looked or not self._active:
@@ -200,11 +202,13 @@ class GeneratePanel(VTKObservationMixin):
         source, node, scene = self.picker.source, self.picker.node, slicer.mrmlScene
         if self.work.busy or node is None or not scene.IsNodePresent(node):
             return
-        held, matrix = [], None
+        held, taken, matrix = [], [], None
 
         def release():
             while held:
                 held.pop().release()
+            while taken:
+                taken.pop().close()
 
         self.work.begin(_("MR of {title}").format(title=node.GetName()), self._paint, release)
         arguments = {
@@ -234,6 +238,7 @@ class GeneratePanel(VTKObservationMixin):
             self.work.submit("heart_paint", arguments, [labels, *uploads], ["image"], painted)
 
         def painted(result):
+            taken.append(result)
             self._take(result, node, matrix)
 
         source.prepare(self.work.guarded(labelled), fail)
@@ -242,18 +247,14 @@ class GeneratePanel(VTKObservationMixin):
         """Copy the image a little at a time, then add it whole."""
         answer, image = result.answer, result.arrays["image"]
 
+        pending = PendingVolume(Grid(image.shape, matrix), image.dtype)
+
         def arrived():
-            result.close()
             made = add_painted(slicer.mrmlScene, pending, node, json.dumps(answer["record"]))
             self._tell(made, answer)
             showPainted(made, node)
             self.work.end(_("Done: {name}").format(name=made.GetName()))
 
-        try:
-            pending = PendingVolume(Grid(image.shape, matrix), image.dtype)
-        except Exception:
-            result.close()
-            raise
         self.work.spread(copy_in_steps(image, pending.array), arrived)
 
     def _tell(self, made, answer):

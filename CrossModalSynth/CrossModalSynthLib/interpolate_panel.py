@@ -184,6 +184,8 @@ class InterpolatePanel(VTKObservationMixin):
             text = _("Some libraries have to be installed first: see the Translate tab.")
         elif self._styles is not None and self._ready and self._styles["codec"] is None:
             text = self._styles["problem"]
+        elif usable and not self.preview.shown and self._isDrawing():
+            text = _("Preparing what was chosen; the first time takes some seconds...")
         elif usable and alone:
             text = _("Heart A alone, with {slices} slices.").format(slices=self.ui.slicesSpin.value)
         elif usable:
@@ -417,11 +419,13 @@ class InterpolatePanel(VTKObservationMixin):
         self._resting.stop()
         self.latest.clear()
         self._dropRest()
-        held = []
+        held, taken = [], []
 
         def ended():
             while held:
                 held.pop().release()
+            while taken:
+                taken.pop().close()
             self._show()
 
         self.work.begin(_("{count} hearts, {title}").format(count=count, title=title), self._sequence, ended)
@@ -449,13 +453,14 @@ class InterpolatePanel(VTKObservationMixin):
             )
 
         def take(result, arguments, uploads):
+            taken.append(result)
             answer = result.answer
             labels = volumeOf(answer, result.arrays["labels"])
             image = result.arrays.get("image")
             frame = None if image is None else PendingVolume(labels.grid, image.dtype)
 
             def copied():
-                result.close()
+                taken.pop().close()
                 pending.append(answer["t"], labels, json.dumps(answer["record"]), frame)
                 make(arguments, uploads)
 

@@ -72,6 +72,7 @@ class Look:
         self._over = True
         if self._chore is not None:
             self.session.abandon(self._chore)
+            self._chore = None  # its steps hold a mapped file
         self._dropRun()
         if self._upload is not None:
             self._upload.release()

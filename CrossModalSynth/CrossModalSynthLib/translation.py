@@ -218,6 +218,7 @@ class Translation:
         self._over = True
         if self._chore is not None:
             self.session.abandon(self._chore)
+            self._chore = None  # its steps hold a mapped file
         self._releaseUploads()
         self._closeResult()
         self._sequence = self._region = None

@@ -1,6 +1,7 @@
 """What a user does with the tabs about hearts; tiny random bundles stand in for the shipped ones."""
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 
@@ -61,18 +62,22 @@ class HeartUser:
         return self.widget.session.client.state
 
 
+NAMES = {"paint": "heart-labels-to-mr", "label-vae": "heart-labels-vae"}
+
+
 @pytest.fixture(scope="session")
 def heart_store(tmp_path_factory):
-    """Folders of tiny bundles that encode and paint; not to be changed."""
+    """Folders of tiny bundles that take the place of those that ship; not to be changed."""
     folder = tmp_path_factory.mktemp("heart-bundles")
-    return {task: tiny_hearts().heart_bundle(folder / task, task).folder for task in ("paint", "label-vae")}
+    return {
+        name: tiny_hearts().heart_bundle(folder / name, task, name=name, version="99.0.0").folder
+        for task, name in NAMES.items()
+    }
 
 
 @pytest.fixture
 def hearts(host, module, heart_store, tmp_path):
     """A user in whose store these bundles are."""
-    import shutil
-
-    for task, folder in heart_store.items():
-        shutil.copytree(folder, tmp_path / "home" / "bundles" / f"tiny-{task}")
+    for name, folder in heart_store.items():
+        shutil.copytree(folder, tmp_path / "home" / "bundles" / name)
     return HeartUser(host, module)
