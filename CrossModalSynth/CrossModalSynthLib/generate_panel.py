@@ -121,9 +121,7 @@ class GeneratePanel(VTKObservationMixin):
         source = self.picker.source
         if not (self._active and source.usable) or self.installation.missing():
             return
-        source.prepare(
-            self._onUploaded, lambda failure: self.work.messages.showFailure(failure, ofLook=True)
-        )
+        source.prepare(self._onUploaded, lambda failure: self.work.messages.showFailure(failure, ofLook=True))
 
     def _onUploaded(self, upload):
         if upload is self._looked or not self._active:

@@ -110,6 +110,10 @@ def main(folder: Path) -> None:
     picture("models")
     module.ui.tabs.currentIndex = 0
 
+    heart_pictures(host, module, picture, folder / "cohort")
+    module.ui.tabs.setCurrentWidget(module.ui.translateTab)
+    host.show_volumes(ct)
+
     # First use.
     ui.scanSelector.setCurrentNode(None)
     host.packages.missing = {"torch", "monai", "pydicom"}
@@ -123,6 +127,59 @@ def main(folder: Path) -> None:
     for name, came in zip(("install-question", "install-failed"), list(host.answers.asked), strict=True):
         dialog(name, came)
     host.quit()
+
+
+def heart_pictures(host: Any, module: Any, picture: Any, cohort: Path) -> None:
+    """The tabs about hearts, with two simulated patients."""
+    import shutil
+
+    from CrossModalSynthLib.heart_view import alignViews
+
+    from SynthLogic.phantoms import make_heart
+    from SynthLogic.scene import Segment, add_segmentation, add_volume
+
+    names = [Segment(1, "LV blood pool"), Segment(2, "Myocardium"), Segment(3, "Right ventricle")]
+    hearts = []
+    for index, title in enumerate(("Patient A", "Patient B")):
+        made = make_heart(31, index)
+        image = add_volume(host.scene, made.ed, f"{title} cine")
+        hearts.append(add_segmentation(host.scene, made.ed_labels, names, title, source=image))
+    tabs, generate, between, export = (
+        module.ui.tabs,
+        module.generatePanel,
+        module.interpolatePanel,
+        module.exportPanel,
+    )
+    tabs.setCurrentWidget(module.ui.generateTab)
+    generate.picker.ui.heartSelector.setCurrentNode(hearts[0])
+    host.wait(lambda: generate._seen is not None, 120)
+    generate.ui.generateButton.click()
+    host.wait(lambda: not generate.work.busy, 120)
+    alignViews(host.scene.GetFirstNodeByName("Patient A MR (synthetic)"))
+    picture("generate")
+    strange = [Segment(segment.value, f"Segment_{segment.value}") for segment in names]
+    unknown = add_segmentation(host.scene, make_heart(31, 2).ed_labels, strange, "Patient C")
+    generate.picker.ui.heartSelector.setCurrentNode(unknown)
+    picture("generate-unknown")
+    host.scene.RemoveNode(unknown)
+    tabs.setCurrentWidget(module.ui.interpolateTab)
+    for picker, heart in zip(between.pickers, hearts, strict=True):
+        picker.ui.heartSelector.setCurrentNode(heart)
+    between.ui.positionSlider.value = 0.4
+    host.wait(lambda: between.ui.keepButton.enabled, 120)
+    picture("interpolate")
+    tabs.setCurrentWidget(module.ui.exportTab)
+    export.ui.stepsSpin.value = 2
+    export.ui.folderEdit.text = str(cohort)
+    host.wait(lambda: export.ui.exportButton.enabled, 60)
+    picture("export")
+    export.ui.exportButton.click()
+    host.wait(lambda: not export.work.busy, 300)
+    # The folder is none that a reader would know.
+    export.ui.summaryLabel.text = export.ui.summaryLabel.text.replace(str(cohort), "/data/cohort")
+    export.ui.folderEdit.text = "/data/cohort"
+    picture("exported")
+    shutil.rmtree(cohort)
 
 
 if __name__ == "__main__":
