@@ -12,6 +12,7 @@ from slicer.util import VTKObservationMixin
 from CrossModalSynthLib.heart_source import HeartSource, ReferenceScan, structureName
 from CrossModalSynthLib.heart_work import HeartWork
 from CrossModalSynthLib.style_chooser import NAMED
+from SynthLogic.hearts import HeartLabel
 from SynthLogic.scene import is_synthetic, record_of
 from SynthLogic.scene.heart_results import made_hearts
 from SynthLogic.scene.nodes import nodes_of_class
@@ -66,7 +67,7 @@ class ExportPanel(VTKObservationMixin):
         table.setHorizontalHeaderLabels([_("Heart"), _("Split"), _("Holds")])
         table.verticalHeader().visible = False
         table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
-        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)
+        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Fixed)
         table.horizontalHeader().setSectionResizeMode(2, qt.QHeaderView.Stretch)
         table.connect("itemChanged(QTableWidgetItem*)", self._onTicked)
         ui.whatSelector.connect("currentIndexChanged(int)", self._onWhat)
@@ -222,6 +223,7 @@ class ExportPanel(VTKObservationMixin):
             table.setItem(n, 0, row.check)
             table.setCellWidget(n, 1, row.split)
             table.setItem(n, 2, row.note)
+            table.setColumnWidth(1, row.split.sizeHint.width() + 4)
         table.resizeRowsToContents()
         table.blockSignals(wasBlocked)
 
@@ -235,7 +237,11 @@ class ExportPanel(VTKObservationMixin):
             elif source.matching is None:
                 text = _("looking...")
             else:
-                text = ", ".join(structureName(label) for label in source.matching.structures)
+                text = ", ".join(shortName(label) for label in source.matching.structures)
+            if source.problem and self._key(row) not in self._chosen:
+                # What cannot be used does not take part, unless somebody insists.
+                row.check.setCheckState(qt.Qt.Unchecked)
+                self._chosen[self._key(row)] = (False, 0)
             row.note.setText(text)
             row.note.setToolTip(text)
         table.blockSignals(wasBlocked)
@@ -473,6 +479,12 @@ class ExportPanel(VTKObservationMixin):
         self._rows = []
         self._chosen = {}
         self.ui.subjectsTable.rowCount = 0
+
+
+def shortName(label):
+    """What a structure is called where there is little room."""
+    names = {HeartLabel.LV_CAVITY: _("LV"), HeartLabel.MYOCARDIUM: _("Myo"), HeartLabel.RV_CAVITY: _("RV")}
+    return names[label]
 
 
 def summaryText(answer):

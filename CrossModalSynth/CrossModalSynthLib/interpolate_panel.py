@@ -49,6 +49,8 @@ class InterpolatePanel(VTKObservationMixin):
         self._generation, self._moved, self._consent, self._force = 0, 0, False, False
         self._drawn = (None, NONE)
         self._rest, self._answer = None, None
+        # Of another scene, or before a preview was removed: what comes of it is for nobody.
+        self._epoch = 0
         self._pair = ((), ())
         self._watched = False
         self.pickers = [
@@ -280,7 +282,7 @@ class InterpolatePanel(VTKObservationMixin):
     def _ask(self, generation, quality, arguments, uploads):
         if generation != self._generation:
             return
-        names = ["labels"] if quality == NONE else ["labels", "image"]
+        names, epoch = ["labels"] if quality == NONE else ["labels", "image"], self._epoch
         arguments = {**arguments, "paint": WORDS[quality]}
         if quality == SLICE:
             grid = self.preview.grid
@@ -292,7 +294,8 @@ class InterpolatePanel(VTKObservationMixin):
             if quality == ALL:
                 self._rest = None
             try:
-                self._onDrawn(generation, quality, result)
+                if epoch == self._epoch:
+                    self._onDrawn(generation, quality, result)
             except Exception as error:
                 self._onFailed(failureOf(error))
             finally:
@@ -301,7 +304,8 @@ class InterpolatePanel(VTKObservationMixin):
         def failed(failure):
             if quality == ALL:
                 self._rest = None
-            self._onFailed(failure)
+            if epoch == self._epoch:
+                self._onFailed(failure)
 
         if quality == ALL:
             # Apart from the newest moves, so that the next of them can stop it.
@@ -335,7 +339,6 @@ class InterpolatePanel(VTKObservationMixin):
         )
         self._watchViews()
         self._answer, self._drawn = answer, (generation, quality)
-        self._pairKept = tuple(picker.node for picker in self.pickers)
         place = "" if self._alone else _("t = {t:.2f}: ").format(t=answer["t"])
         self.ui.volumesLabel.text = place + volumesText(answer["volumes_ml"])
         self.work.messages.hideOfLook()
@@ -380,6 +383,7 @@ class InterpolatePanel(VTKObservationMixin):
         self.latest.clear()
         self._dropRest()
         self._generation += 1
+        self._epoch += 1
         self.removeObservers(self._onView)
         self._watched = False
         self._drawn, self._answer, self._pair = (None, NONE), None, ((), ())
@@ -406,6 +410,7 @@ class InterpolatePanel(VTKObservationMixin):
         self._dropRest()
         self.latest.clear()
         self._generation += 1
+        self._epoch += 1
         self.preview.remove()
         self._show()
 

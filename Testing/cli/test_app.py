@@ -15,6 +15,9 @@ from SynthLogic.errors import Cancelled, ConfigError, InputError
 COMMANDS = [
     ["translate"],
     ["rerun"],
+    ["paint"],
+    ["interpolate"],
+    ["export"],
     ["check"],
     ["models", "list"],
     ["models", "show"],

@@ -12,6 +12,7 @@ import pytest
 from SynthLogic.review.tables import Column, Table
 from SynthLogic.volume import Volume, read_volume, write_volume
 
+HEARTS = ("heart-shapes", "heart-images", "heart-use")
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
@@ -173,8 +174,8 @@ def test_benchmark_runs_what_was_named_and_prints_its_tables(call, tmp_path, mon
     call("benchmark", "all", "--output", tmp_path, "--real-data", "scans")
     assert seen == [
         (["speed", "quality"], tmp_path, None),
-        (["geometry", "quality", "speed"], tmp_path, None),
-        (["geometry", "quality", "speed", "real"], tmp_path, Path("scans")),
+        (["geometry", "quality", "speed", *HEARTS], tmp_path, None),
+        (["geometry", "quality", "speed", *HEARTS, "real"], tmp_path, Path("scans")),
     ]
 
 

@@ -34,7 +34,7 @@ def imported(code, tmp_path):
     "code",
     [
         "import SynthLogic.bundles, SynthLogic.jobs, SynthLogic.jobs.translate, SynthLogic.jobs.rerun",
-        "from SynthLogic.bundles import installed; assert len(installed()) == 2",
+        "from SynthLogic.bundles import installed; assert len(installed()) == 4",
         SCAN,
         "from SynthLogic.cli import app; app(['models', 'list'], standalone_mode=False)",
         "import SynthLogic.worker.server, SynthLogic.worker.tasks",

@@ -64,7 +64,7 @@ class Export:
 
 def test_a_cohort_with_splits(tab, tmp_path):
     tab.hearts(3)
-    assert "LV cavity, LV myocardium, RV cavity" in tab.notes()
+    assert "LV, Myo, RV" in tab.notes()
     tab.styles(0)
     tab.split(0, 0, 2)
     # One pair within training; two mix train and test.
@@ -184,9 +184,13 @@ def test_bad_input(tab, tmp_path, host):
     assert not tab.ui.exportButton.enabled
     tab.user.heart("Unknown", segments=[Segment(1, "blue")])
     tab.wait_for(3)
-    assert "Unknown cannot be used" in tab.ui.estimateLabel.text
     import qt
 
+    tab.panel._rows[0].check.setCheckState(qt.Qt.Unchecked)
+    assert tab.panel._rows[2].check.checkState() == qt.Qt.Unchecked
+    tab.panel._rows[2].check.setCheckState(qt.Qt.Checked)
+    assert "Unknown cannot be used" in tab.ui.estimateLabel.text
+    tab.panel._rows[0].check.setCheckState(qt.Qt.Checked)
     for row in tab.panel._rows[1:]:
         row.check.setCheckState(qt.Qt.Unchecked)
     assert "at least two hearts" in tab.ui.estimateLabel.text
@@ -194,6 +198,7 @@ def test_bad_input(tab, tmp_path, host):
     tab.styles(0)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("keep")
+    tab.ui.layoutSelector.currentIndex = tab.ui.layoutSelector.findData("plain")
     tab.ui.folderEdit.text = str(tmp_path / "full")
     tab.ui.exportButton.click()
     tab.user.wait(lambda: not tab.panel.work.busy)

@@ -287,3 +287,28 @@ def test_worker_killed_meanwhile(tab, worker_pids):
     tab.ui.positionSlider.value = 0.3
     tab.user.wait(lambda: tab.ui.keepButton.enabled)
     np.testing.assert_array_equal(tab.stack(), expected(tab, 0.3).labels)
+
+
+def test_no_stall_while_dragging(tab, host):
+    tab.pair()
+    tab.settle()
+    longest = []
+    while len(longest) < 5 and min(longest, default=1) >= 0.1:
+        with host.watch_stalls() as stall:
+            for n in range(10):
+                tab.ui.positionSlider.value = (n + 1 + len(longest)) / 20
+                host.spin(0.02)
+            tab.settle()
+            host.spin(0.2)
+        longest.append(stall.seconds)
+    assert min(longest) < 0.1, longest
+
+
+def test_removed_while_a_move_is_drawn(tab, host):
+    tab.pair()
+    tab.settle()
+    tab.ui.positionSlider.value = 0.7
+    tab.ui.removeButton.click()
+    tab.user.wait(lambda: tab.panel.latest.idle and tab.user.state == "idle")
+    host.spin(0.2)
+    assert tab.user.synthetic() == []
