@@ -1,5 +1,9 @@
-"""The window never waits: no turn of the event loop takes 100 ms, by a timer of 10 ms, whatever is done."""
+"""The window never waits: no turn of the event loop takes 100 ms, by a timer of 10 ms, whatever is done.
 
+While other programs take the processor, the clock says nothing about this one: then what it computed counts.
+"""
+
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -38,8 +42,14 @@ with host.watch_stalls() as running:
 assert ui.resultSelector.currentNode() is not None
 host.check()
 host.quit()
-print("RESULT", looking.seconds, running.seconds)
+print("RESULT", looking.seconds, looking.computing, running.seconds, running.computing)
 """
+
+
+def longest(seconds, computing):
+    """The longest stall, in seconds; by the clock, unless others keep the processor busy."""
+    # A run itself makes for a load of one a core, and one for the window.
+    return computing if os.getloadavg()[0] > 2 * os.cpu_count() else seconds
 
 
 class Stalls:
@@ -50,10 +60,11 @@ class Stalls:
 
     @contextmanager
     def of(self, what):
-        with self.host.watch_stalls() as longest:
+        with self.host.watch_stalls() as stall:
             yield
             self.host.spin(0.3)  # views are painted after it
-        self.seconds[what] = min(longest.seconds, self.seconds.get(what, longest.seconds))
+        seconds = longest(stall.seconds, stall.computing)
+        self.seconds[what] = min(seconds, self.seconds.get(what, seconds))
 
     @property
     def too_long(self):
@@ -91,7 +102,8 @@ def test_the_very_first_run():
         )
         [line] = [line for line in answer.stdout.splitlines() if line.startswith("RESULT")] or [answer.stderr]
         assert line.startswith("RESULT"), line
-        looking, running = map(float, line.split()[1:])
+        numbers = list(map(float, line.split()[1:]))
+        looking, running = longest(*numbers[:2]), longest(*numbers[2:])
         if max(looking, running) < LONGEST_S:
             break
     assert looking < LONGEST_S
