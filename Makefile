@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # One known-good torch; where pip looks for it decides between a CPU build and one with CUDA.
 TORCH ?= torch==2.13.0
+# Processes that run tests side by side.
+JOBS ?= 2
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 else
@@ -26,8 +28,10 @@ $(STAMP): pyproject.toml Makefile
 demo: install
 	$(BIN)/crossmodalsynth demo --output demo
 
+# In parallel, each process with one thread; then what measures time, by itself.
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 lint: install
 	$(BIN)/ruff check .

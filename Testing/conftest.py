@@ -1,8 +1,12 @@
 """For all tests: one stand-in for Slicer in the process, and torch as it came."""
 
-import pytest
-import torch
-from harness.pytest_plugin import *  # noqa: F403
+from SynthLogic.threads import sleep_while_waiting
+
+sleep_while_waiting()  # before the next lines import torch
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from harness.pytest_plugin import *  # noqa: E402, F403
 
 _THREADS = torch.get_num_threads()
 

@@ -11,6 +11,7 @@ from slicer.util import VTKObservationMixin
 from CrossModalSynthLib.heart_picker import HeartPicker
 from CrossModalSynthLib.heart_view import defaultHeart, showPainted, volumesText
 from CrossModalSynthLib.heart_work import HeartWork
+from CrossModalSynthLib.known_styles import KnownStyles
 from CrossModalSynthLib.style_chooser import StyleChooser
 from SynthLogic.scene import PendingVolume
 from SynthLogic.scene.heart_results import add_painted
@@ -32,14 +33,14 @@ class GeneratePanel(VTKObservationMixin):
         self.ui, self.session, self.installation = ui, session, installation
         self.work = HeartWork(pieces["run"], session, self._show)
         self._parameters, self._active = None, False
-        self._styles, self._seen, self._looked, self._looking = None, None, None, None
+        self._seen, self._looked, self._looking = None, None, None
         self._scene = uuid.uuid4().hex
         self._force = False
+        self.known = KnownStyles(session, installation, self._onStyles, self.work.messages.showFailure)
         self.picker = HeartPicker(pieces["heart"], session, "heart", self._onHeart)
         self.style = StyleChooser(pieces["style"], session, "heart", self._show)
         ui.generateButton.connect("clicked(bool)", self._onGenerate)
         pieces["run"].forceButton.connect("clicked(bool)", self._onForce)
-        session.bundlesListed.append(self._onBundles)
         self._show()
 
     # -- what the module tells ------------------------------------------------------------------------------
@@ -53,18 +54,17 @@ class GeneratePanel(VTKObservationMixin):
     def show(self, active):
         """The tab is shown, or hidden."""
         self._active = active
-        if not active:
-            return
-        if self._parameters is not None and self._parameters.heart is None:
+        if active and self._parameters is not None and self._parameters.heart is None:
             self._parameters.heart = defaultHeart()
-        self._askStyles()
-        self._look()
-        self._show()
+        self.known.show(active)
+        if active:
+            self._look()
+            self._show()
 
     def cleanup(self):
         """The module ends."""
         self.sceneCloses()
-        self.session.bundlesListed.remove(self._onBundles)
+        self.known.cleanup()
         self.work.cleanup()
 
     def sceneCloses(self):
@@ -92,25 +92,9 @@ class GeneratePanel(VTKObservationMixin):
 
     # -- what is there --------------------------------------------------------------------------------------
 
-    def _askStyles(self):
-        if self._styles is None and not self.installation.missing():
-            self._styles = {"styles": [], "problem": "", "bundle": None}
-            self.session.client.submit("heart_styles", {}, finished=self._onStyles, failed=self._onNoStyles)
-
     def _onStyles(self, answer):
-        self._styles = answer
         self.style.listStyles(answer["styles"])
         self._show()
-
-    def _onNoStyles(self, failure):
-        self._styles = None
-        self.work.messages.showFailure(failure)
-
-    def _onBundles(self, bundles, changed):
-        if changed is not None:
-            self._styles = None
-            if self._active:
-                self._askStyles()
 
     def _onHeart(self):
         self._look()
@@ -167,12 +151,11 @@ class GeneratePanel(VTKObservationMixin):
         source = self.picker.source
         text, button = _("Choose a segmentation of the heart to begin."), _("Generate MR")
         enabled = source.usable and not self.work.busy and not (self._doubtful() and not self._force)
-        styles = self._styles
         if self.installation.missing():
             text = _("Before the first image, some libraries have to be installed.")
             button, enabled = _("Install what is needed..."), True
-        elif styles is not None and styles["problem"] and styles["bundle"] is None:
-            text, enabled = styles["problem"], False
+        elif self.known.problem("bundle"):
+            text, enabled = self.known.problem("bundle"), False
         elif source.problem:
             text = _("It cannot be painted as it is.")
         elif source.usable and self._seen is not None:
@@ -190,7 +173,7 @@ class GeneratePanel(VTKObservationMixin):
     def _onGenerate(self, checked=False):
         if self.installation.missing():
             if self.installation.ask():
-                self._askStyles()
+                self.known.ask()
                 self._look()
             self._show()
             return

@@ -5,9 +5,11 @@ from slicer.i18n import tr as _
 from CrossModalSynthLib.messages import Messages
 from CrossModalSynthLib.questions import agreesToLicence
 from CrossModalSynthLib.session import failureOf
+from CrossModalSynthLib.translation import CANCELLED
 from SynthLogic.worker import Failure
 
-CANCELLED = "Cancelled"
+# How the worker goes on after a doubt: advice for the command line.
+FORCE = "; add --force"
 
 
 class HeartWork:
@@ -22,7 +24,6 @@ class HeartWork:
     def __init__(self, ui, session, changed):
         self.ui, self.session, self._changed = ui, session, changed
         self.messages = Messages(ui)
-        self.force = False
         self._title, self._run, self._chore, self._ended = "", None, None, None
         self._again = self._stopped = None
         ui.cancelButton.connect("clicked(bool)", self._onCancel)
@@ -106,7 +107,17 @@ class HeartWork:
             self.messages.note(_("{title}: cancelled").format(title=self._title))
             stopped()
         else:
-            self.messages.showFailure(failure)
+            self.tell(failure)
+
+    def tell(self, failure, ofLook=False):
+        """Show why nothing came of something; where the worker only doubts, "Go on anyway" is offered."""
+        if failure.kind == CANCELLED:
+            return
+        text, doubt = failure.message.partition(FORCE)[:2]
+        if doubt:
+            text += "."
+        self.messages.note(text)
+        self.messages.show(text, failure.detail, canForce=bool(doubt), ofLook=ofLook)
 
     def cancel(self):
         """Stop it, if there is any; what the worker does for it is stopped as well."""

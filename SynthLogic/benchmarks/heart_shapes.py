@@ -17,10 +17,12 @@ from SynthLogic.bundles import Bundle
 from SynthLogic.hearts import (
     Extent,
     HeartLabel,
+    Sizes,
     along_axis,
     between,
     dice,
     ejection_fraction,
+    held_between,
     plausibility,
     positions,
     smoothness,
@@ -180,20 +182,23 @@ def _parent(codec: LabelCodec, heart: Heart, cache: dict[str, _Parent]) -> _Pare
 
 def _blends(codec: LabelCodec, a: _Parent, b: _Parent) -> dict[str, Stack]:
     """By way: label stacks (steps and both ends, K, 128, 128)."""
-    places = np.array([0.0, *steps(STEPS), 1.0])
+    places = [0.0, *steps(STEPS).tolist(), 1.0]
 
-    def decoded(path: str) -> Stack:
-        z = between(a.latents, b.latents, places, path)
-        return codec.decode(z.reshape(-1, z.shape[-1])).reshape(*z.shape[:2], codec.size, codec.size)
+    def drawn(path: str) -> tuple[Stack, Stack]:
+        """As decoded, and as the program gives them."""
+        drawings = [codec.draw(between(a.latents, b.latents, t, path)) for t in places]
+        raw = np.stack([drawing.labels() for drawing in drawings])
+        given = [without_islands(stack) for stack in raw]
+        ends = [Sizes.of(given[n], extent.spacing(SLICES)) for n, extent in ((0, a.extent), (-1, b.extent))]
+        for n, t in enumerate(places[1:-1], 1):
+            given[n] = held_between(drawings[n], a.extent.between(b.extent, t).spacing(SLICES), *ends)
+        return raw, np.stack(given)
 
-    def tidy(stacks: Stack) -> Stack:
-        return without_islands(stacks.reshape(-1, *stacks.shape[2:])).reshape(stacks.shape)
-
-    raw = decoded("line")
+    raw, line = drawn("line")
     return {
-        LINE: tidy(raw),
+        LINE: line,
         RAW: raw,
-        CIRCLE: tidy(decoded("circle")),
+        CIRCLE: drawn("circle")[1],
         "signed distances": np.stack([labels_of((1 - t) * a.distances + t * b.distances) for t in places]),
         "voxels": np.stack([blend_voxels(a.voxels, b.voxels, float(t)) for t in places]),
     }

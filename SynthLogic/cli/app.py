@@ -12,6 +12,7 @@ import typer
 from SynthLogic.cli import benchmark, check, export, interpolate, models, paint, phantom, train, translate
 from SynthLogic.cli.group import EXIT_CANCELLED, Group
 from SynthLogic.cli.options import example
+from SynthLogic.threads import sleep_while_waiting
 
 app = typer.Typer(
     cls=Group,
@@ -55,6 +56,7 @@ app.command(epilog=benchmark.DEMO_EPILOG)(benchmark.demo)
 
 def main() -> None:
     """Entry point of ``crossmodalsynth``."""
+    sleep_while_waiting()
     for stream in (sys.stdout, sys.stderr):
         # A console that cannot show a character shows a question mark rather than fail.
         with contextlib.suppress(AttributeError, ValueError):

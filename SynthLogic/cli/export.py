@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,6 +36,7 @@ from SynthLogic.cli.options import (
     PrecisionChoice,
     example,
 )
+from SynthLogic.cli.split_table import Place, lent, read_splits, subject_name
 from SynthLogic.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -49,11 +49,6 @@ EPILOG = example(
     "crossmodalsynth export labels/*.nii.gz nnUNet_raw --layout nnunet --steps 4 --test patient07",
     "crossmodalsynth export labels/*.nii.gz cohort --layout bids --style seed:1 --split split.csv",
 )
-_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
-Split = Literal["train", "val", "test"]
-_SPLITS: dict[str, Split] = {"train": "train", "val": "val", "test": "test"}
-# Split and patient of a subject.
-Place = tuple[Split | None, str | None]
 
 
 class Layout(str, Enum):
@@ -104,6 +99,13 @@ def export(
     ] = None,
     title: Annotated[str, typer.Option(metavar="NAME", help="Of the cohort.")] = "SyntheticHearts",
     dataset_id: Annotated[int, typer.Option("--dataset-id", help="Number of the data set in nnU-Net.")] = 501,
+    licence: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="Of the images, for the tables; it follows from the hearts' own."),
+    ] = "",
+    author: Annotated[
+        list[str] | None, typer.Option("--author", metavar="NAME", help="For the tables; may be repeated.")
+    ] = None,
     keep_parent_names: Annotated[
         bool, typer.Option("--keep-parent-names", help="Write the subjects' own names into files and tables.")
     ] = False,
@@ -123,15 +125,16 @@ def export(
     become P001, P002 .. unless --keep-parent-names. Stopped or killed, the same command goes on where it was
     and makes nothing twice.
     """
-    from SynthLogic.jobs import CohortRequest, CohortStyle, export_cohort
+    from SynthLogic.jobs import CohortRequest, export_cohort
 
     if len(inputs) < 2:
         raise ConfigError("Give the label maps of at least one subject, and last the folder to write to.")
     *files, folder = inputs
     if folder.is_file():
         raise ConfigError(f"{folder.name} is a file; the last argument is the folder to write to.")
-    subjects = _subjects(files, _splits(split, test or [], [_subject_name(path) for path in files]))
-    names = [subject.name for subject in subjects]
+    names = [subject_name(path) for path in files]
+    places = read_splits(split, test or [], names)
+    subjects = _subjects(files, places)
     parsed = [parse_style(text) for text in style or []]
     data = {
         "layout": layout.value,
@@ -144,20 +147,22 @@ def export(
         "parents": parents,
         "keep_parent_names": keep_parent_names,
         "dataset_id": dataset_id,
+        "licence": " ".join(licence.split()),
+        "authors": tuple(" ".join(name.split()) for name in author or ()),
         "labels": values,
         "device": device.lower(),
         "precision": precision.value,
         "force": force,
     }
-    request = request_of(CohortRequest, data, {"styles": "--style", "pairs": "--pair"})
+    request = request_of(CohortRequest, data, {"styles": "--style", "pairs": "--pair", "authors": "--author"})
 
     def work() -> CohortReport:
         codec_name, codec_bundle = bundle_of(codec, accept_licence)
         model_name, model_bundle = bundle_of(model, accept_licence)
         scans = [paths for _, paths in parsed if paths is not None]
         references = [
-            CohortStyle(reference, next((n for n in names if n == _subject_name(labels)), None))
-            for reference, (_, labels) in zip(read_references(scans, values), scans, strict=True)
+            lent(reference, *paths, names, places)
+            for reference, paths in zip(read_references(scans, values), scans, strict=True)
             if reference is not None
         ]
         with cancel_on_interrupt() as cancelled, progress_bar("Exporting", quiet=json_) as bar:
@@ -170,6 +175,7 @@ def export(
                 codec_bundle=codec_bundle,
                 model_bundle=model_bundle,
                 references=references,
+                others={name: place for name, place in places.items() if name not in names},
             )
 
     report = with_consent(work, model, codec, accepted=accept_licence, ask=not json_)
@@ -208,12 +214,7 @@ def _answer(report: CohortReport) -> Answer:
     return Answer(document, show, code)
 
 
-def _subject_name(path: Path) -> str:
-    ending = next((e for e in _ENDINGS if path.name.lower().endswith(e)), "")
-    return path.name[: len(path.name) - len(ending)]
-
-
-def _subjects(files: Sequence[Path], splits: dict[str, Place]) -> list[CohortSubject]:
+def _subjects(files: Sequence[Path], places: Mapping[str, Place]) -> list[CohortSubject]:
     from SynthLogic.jobs import CohortSubject
     from SynthLogic.volume import read_volume
 
@@ -222,34 +223,10 @@ def _subjects(files: Sequence[Path], splits: dict[str, Place]) -> list[CohortSub
         raise InputError(f"{missing.name} does not exist; check the path.")
     result = []
     for path in files:
-        name = _subject_name(path)
-        split, patient = splits.get(name, (None, None))
+        name = subject_name(path)
+        split, patient = places.get(name, (None, None))
         result.append(CohortSubject(name, partial(read_volume, path), split, patient))
     return result
-
-
-def _splits(table: Path | None, test: Sequence[str], names: Sequence[str]) -> dict[str, Place]:
-    """Split and patient of each subject; with --test alone, all others are for training."""
-    unknown = next((name for name in test if name not in names), None)
-    if unknown is not None:
-        raise ConfigError(f"--test {unknown!r} is no subject; there are {', '.join(names[:8])}.")
-    if table is None:
-        return {name: ("test" if name in test else "train", None) for name in names} if test else {}
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or "it is no CSV"
-        raise InputError(f"{table.name} cannot be read ({reason}); give a table in CSV.") from error
-    if not rows or not {"subject", "split"} <= set(rows[0]):
-        raise InputError(f"{table.name} has no columns subject and split; its first line must name them.")
-    found: dict[str, Place] = {}
-    for row in rows:
-        name, split = (row["subject"] or "").strip(), (row["split"] or "").strip().lower()
-        if split not in _SPLITS:
-            raise InputError(f"{table.name} puts {name!r} into {split!r}; it must be train, val or test.")
-        found[name] = (_SPLITS["test" if name in test else split], (row.get("patient") or "").strip() or None)
-    return found
 
 
 def _pair(text: str, names: Sequence[str]) -> tuple[int, int]:

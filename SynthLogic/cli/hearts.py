@@ -29,7 +29,9 @@ Painter = Annotated[
     str | None,
     typer.Option("--model", metavar="NAME|FOLDER", help="Bundle that paints; the best if not given."),
 ]
-Slices = Annotated[int, typer.Option("--slices", metavar="N", help="Slices of each heart that is made.")]
+Slices = Annotated[
+    int, typer.Option("--slices", metavar="N", min=2, max=300, help="Slices of each heart that is made.")
+]
 LatentPath = Annotated[
     str, typer.Option("--path", metavar="line|circle", help="Way through the latent space.")
 ]
@@ -70,15 +72,17 @@ def _seed(text: str, whole: str) -> int:
     return int(text)
 
 
-def read_references(paths: Sequence[tuple[Path, Path] | None], values: str) -> list[Reference | None]:
+def read_references(
+    paths: Sequence[tuple[Path, Path] | None], values: str, force: bool = False
+) -> list[Reference | None]:
     """The scans that styles are taken from.
 
     Raises:
-        InputError: one cannot be read.
+        InputError: one cannot be read, or without ``force`` does not go with its labels.
     """
     from SynthLogic.jobs import read_reference
 
-    return [None if pair is None else read_reference(*pair, values) for pair in paths]
+    return [None if pair is None else read_reference(*pair, values, force) for pair in paths]
 
 
 def request_of(kind: type[BaseModel], data: dict[str, Any], options: dict[str, str] | None = None) -> Any:

@@ -80,6 +80,7 @@ def interpolate(
     Label maps are of short-axis stacks, or of any other scan of the heart. Stopped, the same command goes on
     where it was. For research only, not for diagnosis.
     """
+    from SynthLogic.hearts import EXPECTED
     from SynthLogic.jobs import InterpolateRequest
     from SynthLogic.jobs import interpolate as run_interpolate
 
@@ -121,7 +122,7 @@ def interpolate(
                 cancelled,
                 codec_bundle=codec_bundle,
                 model_bundle=model_bundle,
-                references=read_references([paths for _, paths in parsed], values),
+                references=read_references([paths for _, paths in parsed], values, force),
                 replace=yes,
             )
 
@@ -134,11 +135,13 @@ def interpolate(
             console.print(text, markup=False, soft_wrap=True)
 
         line(f"Bundles: {made.records[0].choice}")
-        for path, record in zip(sorted([*made.written, *made.skipped]), made.records, strict=True):
+        for path, record in zip(made.files, made.records, strict=True):
             volumes = ", ".join(
                 f"{name.replace('_', ' ')} {ml:.1f}" for name, ml in record.volumes_ml.items()
             )
             line(f"{path.name}: t {record.t:.3f}, ml: {volumes}")
+        if values.strip().lower() != "mms":
+            line(f"Values of the label maps made: {EXPECTED}")
         before = f", {len(made.skipped)} were there before" if made.skipped else ""
         line(f"{len(made.written)} made{before}: {made.folder}")
         line(made.records[0].notice)

@@ -126,6 +126,12 @@ def rerun(
         typer.Option("--output", metavar="FILE", help="Where to; NAME.rerun.nii.gz beside the record."),
     ] = None,
     region: Region = None,
+    before: Annotated[
+        Path | None,
+        typer.Option(
+            "--before", metavar="FILE", help="The labels before an edit, if it was painted after one."
+        ),
+    ] = None,
     model: Model = None,
     force: Annotated[
         bool, typer.Option("--force", help="Run on another device, where last digits may differ.")
@@ -159,6 +165,7 @@ def rerun(
                 cancelled,
                 bundle=bundle,
                 region_path=region,
+                before_path=before,
                 force=force,
             )
 

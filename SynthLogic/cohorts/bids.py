@@ -9,6 +9,7 @@ from typing import Any
 from SynthLogic.cohorts.layout import (
     COLUMNS,
     MANIFEST,
+    VOLUME,
     Files,
     as_json,
     as_table,
@@ -73,7 +74,9 @@ class Bids:
             participants.append([subject, row.name, *common_cells(row).values(), *volumes])
         columns: dict[str, Any] = {"name": {"Description": "Name of the subject in the other layouts."}}
         columns |= {column: {"Description": text} for column, text in COLUMNS.items()}
-        columns |= {_volume(s): {"Description": f"Volume of: {s}.", "Units": "mL"} for s in structures}
+        columns |= {
+            _volume(s): {"Description": f"Volume of: {s}, {VOLUME}.", "Units": "mL"} for s in structures
+        }
         lookup: list[list[Any]] = [["index", "name"], *([value, name] for name, value in info.labels.items())]
         return {
             ".bidsignore": f"{MANIFEST}\n".encode(),

@@ -34,8 +34,9 @@ from SynthLogic.cohorts.subject import (
     Row,
     Why,
 )
+from SynthLogic.cohorts.tables import take_away, write_missing
 from SynthLogic.errors import Cancelled, ConfigError, InputError, OutputError
-from SynthLogic.volume import write_volume
+from SynthLogic.volume import Volume, write_volume
 
 LAYOUTS: Mapping[str, Layout] = {layout.name: layout for layout in (NnUNet(), Bids(), Plain())}
 """Ways to lay out a cohort: nnunet, bids, plain."""
@@ -60,6 +61,7 @@ def write_cohort(
     info: CohortInfo | None = None,
     patients: Mapping[str, str] | None = None,
     unknown_split: Split | None = None,
+    contents: Mapping[str, str] | None = None,
     keep_parent_names: bool = False,
     progress: ProgressCallback | None = None,
     cancel: CancelCallback | None = None,
@@ -68,7 +70,8 @@ def write_cohort(
 
     Asked for again with the same request and plan, it goes on where it stopped or was killed: complete
     subjects are neither made nor written again. Tables such as dataset.json are there whenever it has
-    returned or raised, and missing after a kill, so that nobody trains on half a cohort unaware.
+    returned or raised, and missing after a kill, so that nobody trains on half a cohort unaware. A table that
+    was edited is left as it is; where subjects are still missing it would become untrue, which is an error.
 
     Args:
         plan: all subjects, in order; light, as names and splits are known before anything is made.
@@ -77,10 +80,12 @@ def write_cohort(
         folder: new, empty, or with this very cohort. For "nnunet" DatasetXXX_NAME, or nnUNet_raw.
         layout: "nnunet", "bids" or "plain".
         request: plain JSON that tells this cohort from others; written without the parents' identity.
-        splits: parent or patient -> "train", "val" or "test".
+        splits: parent or patient -> "train", "val" or "test"; others may be among them, as a patient is in
+            one split with all hearts.
         info: title, labels, licence and so on.
         patients: parent -> patient, where several hearts (phases, visits) are one patient's.
         unknown_split: where parents are whose split is not given; None makes them an error.
+        contents: parent -> hash of its label map, so that one under two names is in one split.
         keep_parent_names: write the parents' ids, their records as they are, and their place in the scanner.
         progress: told after each subject.
         cancel: asked before each subject.
@@ -88,15 +93,15 @@ def write_cohort(
     Raises:
         ConfigError: layout, names, splits or request are not in order, or the guard left out all subjects.
         InputError: not one subject could be made.
-        OutputError: the folder holds something else or another cohort, a file in it was changed, or the disk
-            is full or not writable. Subjects that were complete stay.
+        OutputError: the folder holds something else or another cohort, a file in it was changed (a table
+            only if subjects are missing), or the disk is full or not writable. Complete subjects stay.
     """
     plan, info = tuple(plan), info or CohortInfo()
     chosen = LAYOUTS.get(layout)
     if chosen is None:
         raise ConfigError(f"There is no layout '{layout}'; choose one of {', '.join(LAYOUTS)}.")
     names = name_all(plan, patients, keep_parent_names)
-    guarded = guard(plan, names, splits, patients, unknown_split)
+    guarded = guard(plan, names, splits, patients, unknown_split, contents)
     subjects = [
         _Subject(entry, name, style, split, tuple(names.parents[p] for p in entry.parents))
         for entry, name, style, split in zip(plan, names.subjects, names.styles, guarded.splits, strict=True)
@@ -105,7 +110,8 @@ def write_cohort(
     if not subjects:
         why = f" {guarded.left_out[0].reason}" if guarded.left_out else ""
         raise ConfigError(f"There is no subject to export.{why}")
-    redactor = None if keep_parent_names else redactor_of(names.parents, patients)
+    own = {entry.style for entry in plan if not entry.style_parents}
+    redactor = None if keep_parent_names else redactor_of(names.parents, patients, own)
     root = chosen.root(Path(folder), info)
     with opened(root, _header(subjects, info, chosen, request, redactor)) as manifest:
         export = _Export(manifest, chosen, info, redactor)
@@ -168,11 +174,13 @@ class _Export:
         """Take away what a kill left half-written, and tables that will not be true for a while."""
         with failing_as_output(self.root.name):
             complete = self._rows(subjects)
-            self.manifest.drop_missing()
+            lost = self.manifest.missing()
             shutil.rmtree(self.staging, ignore_errors=True)
-            todo = [s for s in subjects if s.name not in self.manifest.rows]
+            todo = [s for s in subjects if s.name in lost or s.name not in self.manifest.rows]
+            # Tables go before rows do: they are known by what the rows say.
             if todo and complete:
-                remove(self.root, self.layout.tables(complete, self.info))
+                take_away(self.root, self.layout.tables(complete, self.info))
+            self.manifest.drop(lost)
             for subject in todo:
                 remove(self.root, self.layout.files(subject.name, subject.split))
 
@@ -188,8 +196,8 @@ class _Export:
                     path: self.staging / f"{kind}.{_ending(path)}"
                     for kind, path in zip(files._fields, files, strict=True)
                 }
-                write_volume(staged[files.image], image, MARK)
-                write_volume(staged[files.labels], labels, MARK)
+                _save(staged[files.image], image)
+                _save(staged[files.labels], labels)
                 staged[files.record].write_bytes(record)
                 staged[files.picture].write_bytes(picture(image, labels))
                 hashes = {path: sha256(place) for path, place in staged.items()}
@@ -226,7 +234,8 @@ class _Export:
             "seed": subject.plan.seed,
             "split": subject.split,
         }
-        content = {"synthetic": True, "notice": MARK, **kept, "cohort": cohort}
+        ours = {"synthetic": True, "notice": MARK}
+        content = {**ours, **kept, **ours, "cohort": cohort}
         try:
             return as_json(self.layout.record(content, self.info))
         except (TypeError, ValueError):
@@ -238,21 +247,23 @@ class _Export:
         return [self.manifest.rows[s.name] for s in subjects if s.name in self.manifest.rows]
 
     def _finish(self, subjects: Sequence[_Subject]) -> None:
-        """Write the tables about what is complete, each whole."""
+        """Write the tables about what is complete, where they are missing."""
         rows = self._rows(subjects)
         if not rows:
             return
         with failing_as_output(self.root.name):
-            self.staging.mkdir(exist_ok=True)
-            try:
-                for path, content in self.layout.tables(rows, self.info).items():
-                    staged = self.staging / "table"
-                    staged.write_bytes(content)
-                    publish({path: staged}, self.root)
-                for name in self.layout.folders:
-                    (self.root / name).mkdir(exist_ok=True)
-            finally:
-                shutil.rmtree(self.staging, ignore_errors=True)
+            write_missing(self.root, self.layout.tables(rows, self.info), self.staging)
+            for name in self.layout.folders:
+                (self.root / name).mkdir(exist_ok=True)
+
+
+def _save(path: Path, volume: Volume) -> None:
+    try:
+        write_volume(path, volume, MARK)
+    except OutputError as error:
+        # It names a file that has not got its own name yet; the subject's is what tells the user something.
+        cause = error.__context__
+        raise cause if isinstance(cause, OSError) else OSError(None, "the disk may be full") from None
 
 
 def _position(plan: Plan) -> float | None:

@@ -26,6 +26,7 @@ def guard(
     splits: Mapping[str, str],
     patients: Mapping[str, str] | None = None,
     unknown_split: Split | None = None,
+    contents: Mapping[str, str] | None = None,
 ) -> Guarded:
     """Put each subject where all its parents are, and leave out those whose parents are in different splits.
 
@@ -34,12 +35,14 @@ def guard(
     Args:
         plan: the subjects.
         names: what they are called.
-        splits: patient or parent -> "train", "val" or "test".
+        splits: patient or parent -> "train", "val" or "test"; others than the plan's count as well, so that
+            a patient is in one split with all hearts.
         patients: parent -> patient, where several hearts are one patient's.
         unknown_split: where parents are that ``splits`` does not know; None makes them an error.
+        contents: parent -> hash of its label map; one label map under two names has one split.
 
     Raises:
-        ConfigError: an unknown parent, a split of another name, or one patient in two splits.
+        ConfigError: an unknown parent, a split of another name, or one patient or label map in two splits.
     """
     patients = patients or {}
     for who, split in splits.items():
@@ -52,6 +55,7 @@ def guard(
             f"It is not said whether {shown} {'is' if len(unknown) == 1 else 'are'} for training or "
             "for test; give each parent's split, or say that unknown ones are for training."
         )
+    _check_contents(contents or {}, where)
     placed: list[str | None] = []
     left_out = []
     for entry, name in zip(plan, names.subjects, strict=True):
@@ -62,6 +66,19 @@ def guard(
             told = ", ".join(f"{names.parents[p]} is in {where[p]}" for p in parents)
             left_out.append(Why(name, f"Its parents are in different splits: {told}."))
     return Guarded(tuple(placed), tuple(left_out))
+
+
+def _check_contents(contents: Mapping[str, str], where: Mapping[str, str]) -> None:
+    first: dict[str, str] = {}
+    for parent, content in contents.items():
+        if parent not in where:
+            continue
+        other = first.setdefault(content, parent)
+        if where[other] != where[parent]:
+            raise ConfigError(
+                f"'{other}' in {where[other]} and '{parent}' in {where[parent]} are the same label map; "
+                "leave one out, or put both into one split."
+            )
 
 
 def _where(

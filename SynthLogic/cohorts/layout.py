@@ -96,6 +96,9 @@ COLUMNS: Mapping[str, str] = {
 }
 """What the columns of ``common_cells`` mean."""
 
+VOLUME = "from the middle of the first labelled slice to that of the last (trapezoid rule)"
+"""How columns ending in _ml are measured."""
+
 
 def readme(rows: Sequence[Row], info: CohortInfo, layout: str) -> bytes:
     """README.md of a cohort, for whoever gets the folder without us."""
@@ -112,13 +115,16 @@ def readme(rows: Sequence[Row], info: CohortInfo, layout: str) -> bytes:
         f"- Subjects: {len(rows)} ({', '.join(f'{counts[s]} {s}' for s in ('train', 'val', 'test'))})",
         f"- Labels: {labels}",
         f"- Licence: {info.licence or 'not given; ask whoever made this folder'}",
+        *([f"- Authors: {', '.join(info.authors)}"] if info.authors else []),
         f"- Reference: {info.reference}",
         f"- Made by: CrossModalSynth {__version__}",
         "",
-        "A subject is called by its parents, its step between them, its style and its seed. Subjects whose",
-        "parents are in different splits were left out, so nothing in training descends from a test patient.",
+        "A subject is called by its parents, its step between them, its style and its seed, and by a number",
+        "where these are the same. Subjects whose parents are in different splits were left out, so nothing",
+        "in training descends from a test patient.",
         "Parents are P001, P002 .. in the order in which they were given, unless their names were asked for;",
         "stacks then lie round the origin, not where the parent lay in the scanner.",
+        f"Volumes are measured {VOLUME}.",
         f"{MANIFEST} lists each complete subject with a hash of each file; an export that was interrupted",
         "goes on from there.",
     ]

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from io import FileIO
 from pathlib import Path
@@ -18,6 +18,7 @@ from SynthLogic.cohorts.subject import Row
 from SynthLogic.errors import OutputError
 
 STAGING = ".cohort-staging"
+_DROPPED = "dropped"
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
@@ -35,18 +36,32 @@ class Manifest:
         Raises:
             OSError: it cannot be written; the manifest is as before.
         """
+        self._note(asdict(row))
+        self.rows[row.name] = row
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Note that subjects are no longer complete; a line of its own, as nothing that stands is changed.
+
+        Raises:
+            OSError: it cannot be written; the manifest is as before.
+        """
+        if dropped := sorted(names):
+            self._note({_DROPPED: dropped})
+        for name in dropped:
+            del self.rows[name]
+
+    def _note(self, content: Mapping[str, Any]) -> None:
         end = self._stream.seek(0, os.SEEK_END)
         try:
-            _write(self._stream, asdict(row))
+            _write(self._stream, content)
             os.fsync(self._stream.fileno())
         except BaseException:
             with contextlib.suppress(OSError):
                 self._stream.truncate(end)
             raise
-        self.rows[row.name] = row
 
-    def drop_missing(self) -> None:
-        """Forget subjects of which a file is missing or empty, so that they are made again.
+    def missing(self) -> set[str]:
+        """Subjects of which a file is missing or empty, to be made again.
 
         Raises:
             OutputError: a file was changed; it may be someone's work and is not written over.
@@ -62,8 +77,7 @@ class Manifest:
                         f"{relative} was changed after it was exported; move it elsewhere to have it made "
                         "again, or export to another folder."
                     )
-        for name in missing:
-            del self.rows[name]
+        return missing
 
 
 @contextlib.contextmanager
@@ -136,21 +150,33 @@ def _read(stream: FileIO, root: Path, header: Mapping[str, Any]) -> dict[str, Ro
     try:
         found, *entries = [json.loads(line) for line in lines]
         digest = found["digest"]
-        rows = [_row(entry) for entry in entries]
+        rows = _rows(entries)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise OutputError(f"{MANIFEST} is damaged; choose an empty or new folder.") from None
     if digest != header["digest"]:
         raise OutputError(
-            f"The folder {root.name} holds a cohort of another request; ask for that one again to go on "
-            "with it, or choose an empty or new folder."
+            f"The folder {root.name} holds a cohort of another request or of other hearts; ask for that one "
+            "again to go on with it, or choose an empty or new folder."
         )
-    return {row.name: row for row in rows}
+    return rows
 
 
 def _write(stream: FileIO, content: Mapping[str, Any]) -> None:
     line = (json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
     if stream.write(line) != len(line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _rows(entries: Iterable[dict[str, Any]]) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
+    for entry in entries:
+        if _DROPPED in entry:
+            for name in entry[_DROPPED]:
+                rows.pop(name, None)
+        else:
+            row = _row(entry)
+            rows[row.name] = row
+    return rows
 
 
 def _row(entry: dict[str, Any]) -> Row:

@@ -38,32 +38,43 @@ def name_all(
     """Name every subject of a plan, such as ``P001xP002_t03of08_styleA_s2``.
 
     Args:
-        plan: in the order of writing; pseudonyms P001, P002 .. follow the order in which patients come.
+        plan: in the order of writing; pseudonyms P001, P002 .. follow the order in which patients come, those
+            that only lent a style last.
         patients: parent's id -> patient, where several hearts are one patient's; they become P001a, P001b.
         keep_parent_names: call parents by their ids, as far as file names allow.
 
     Raises:
         ConfigError: two subjects, or two parents, would have one name; a name would be empty or too long.
     """
-    ids = list(dict.fromkeys(p for entry in plan for p in (*entry.parents, *entry.style_parents)))
+    hearts = [parent for entry in plan for parent in entry.parents]
+    ids = list(dict.fromkeys([*hearts, *(lender for entry in plan for lender in entry.style_parents)]))
     parents = _kept(ids) if keep_parent_names else _pseudonyms(ids, patients or {})
     redactor = None if keep_parent_names else redactor_of(parents, patients)
-    styles = tuple(redactor.text(e.style) if redactor else e.style for e in plan)
+    # What is nobody's is called as the bundle calls it, whoever shares that name.
+    styles = tuple(redactor.text(e.style) if redactor and e.style_parents else e.style for e in plan)
     subjects = tuple(_name(e, s, parents) for e, s in zip(plan, styles, strict=True))
     # Case does not tell files apart everywhere, and BIDS drops what separates the parts.
     _check_unique([bids_label(n).casefold() for n in subjects], subjects)
     return Names(parents, subjects, styles)
 
 
-def redactor_of(parents: Mapping[str, str], patients: Mapping[str, str] | None) -> Redactor:
-    """What replaces ids of parents, their file names and their patients by pseudonyms."""
+def redactor_of(
+    parents: Mapping[str, str], patients: Mapping[str, str] | None, own: Iterable[str] = ()
+) -> Redactor:
+    """What replaces ids of parents, their file names and their patients by pseudonyms.
+
+    Args:
+        parents: id -> pseudonym.
+        patients: id -> patient.
+        own: texts that stay as they are, such as the names of a bundle's styles.
+    """
     secrets: dict[str, str] = {}
     for parent, pseudonym in parents.items():
         patient = (patients or {}).get(parent, parent)
         for secret in (patient, *_spellings(parent)):
             secrets.setdefault(secret, pseudonym.rstrip("abcdefghijklmnopqrstuvwxyz"))
         secrets[parent] = pseudonym
-    return Redactor({s: name for s, name in secrets.items() if s.casefold() not in _NOBODY})
+    return Redactor({s: name for s, name in secrets.items() if s.casefold() not in _NOBODY}, own)
 
 
 def bids_label(name: str) -> str:
@@ -124,6 +135,8 @@ def _name(entry: Plan, style: str, parents: Mapping[str, str]) -> str:
     parts.append(_safe(style))
     if entry.seed is not None:
         parts.append(f"s{entry.seed}")
+    if entry.take is not None:
+        parts.append(f"n{entry.take}")
     name = "_".join(p for p in parts if p)
     if len(name) > _MAX_CHARACTERS:
         raise ConfigError(f"The name {name[:40]}.. would be too long for a file; give shorter names.")

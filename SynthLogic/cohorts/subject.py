@@ -25,6 +25,7 @@ class Plan:
         style_parents: ids of the scans that lent the style; the guard counts them as parents.
         seed: of the painter.
         slices: how many, where one parent is cut anew.
+        take: number among subjects that would otherwise be called the same.
         data: anything that ``make`` wants to find again; neither read nor written.
     """
 
@@ -35,6 +36,7 @@ class Plan:
     style_parents: tuple[str, ...] = ()
     seed: int | None = None
     slices: int | None = None
+    take: int | None = None
     data: Any = field(default=None, compare=False)
 
 
@@ -63,7 +65,7 @@ class CohortInfo:
         description: one or two sentences.
         licence: of the images, such as "CC0-1.0"; empty where it is for the user to say.
         reference: whom or what to cite.
-        authors: for BIDS.
+        authors: of the data set.
         dataset_id: nnU-Net's number, 1 to 999.
     """
 
@@ -92,7 +94,7 @@ class Row:
         style: as written.
         seed: of the painter.
         slices: of the image.
-        volumes_ml: of each structure but the background.
+        volumes_ml: of each structure but the background, as ``measure.volumes_ml`` gives them.
         files: path relative to the cohort's folder -> SHA-256 of the file.
     """
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from SynthLogic.hearts.plausible import Plausibility, plausibility
     from SynthLogic.hearts.short_axis import ShortAxis, to_short_axis
+    from SynthLogic.hearts.sizes import Sizes, held_between
     from SynthLogic.hearts.tidy import without_islands
 else:
     __getattr__ = on_demand(
@@ -53,6 +54,8 @@ else:
             "plausibility": "plausible",
             "ShortAxis": "short_axis",
             "to_short_axis": "short_axis",
+            "Sizes": "sizes",
+            "held_between": "sizes",
             "without_islands": "tidy",
         },
     )
@@ -67,6 +70,7 @@ __all__ = [
     "NamedSegment",
     "Plausibility",
     "ShortAxis",
+    "Sizes",
     "Structure",
     "Thickness",
     "along_axis",
@@ -76,6 +80,7 @@ __all__ = [
     "checked_labels",
     "dice",
     "ejection_fraction",
+    "held_between",
     "match",
     "match_values",
     "nesting_problem",

@@ -23,6 +23,9 @@ _ALONG_AXIS = np.cos(np.radians(10))
 _ACROSS = np.cos(np.radians(45))
 _UNDECIDED = 0.03
 _ELONGATED, _BARELY_ELONGATED = 1.3, 1.1
+# A part of a heart may be wider than long, and open to the side at the base: how slices lie is told by its
+# wall on a few of them, and by its cavity on several, if it is long.
+_A_FEW, _SEVERAL, _CLEARLY_ELONGATED = 3, 5, 1.45
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +84,26 @@ def stack_axis(labels: Volume, points: Points) -> tuple[int | None, FloatArray]:
     return None, normals[nearest] if abs(long @ normals[nearest]) >= _ALONG_AXIS else long
 
 
+def tilt_degrees(stack: Volume) -> float | None:
+    """Angle between the normal of slices and the heart's long axis, 0 to 90; None where labels do not tell.
+
+    The mean of what the shape of the cavity and the opening of its wall say: either alone is off by some 10
+    degrees. A few slices, from whatever part of a heart, say little and are never far off.
+
+    Args:
+        stack: values of ``HeartLabel``; slices along K.
+    """
+    points = Points.of(stack)
+    cavity = points.ras[points.values == HeartLabel.LV_CAVITY]
+    slices = int(stack.array.any(axis=(1, 2)).sum())
+    axes = [_opening(stack) if slices >= _A_FEW else None]
+    if len(cavity) >= 4 and slices >= _SEVERAL:
+        elongation, longest = _elongation(cavity)
+        axes += [longest] if elongation >= _CLEARLY_ELONGATED else []
+    cosines = [abs(float(axis @ _normals(stack.grid.direction)[2])) for axis in axes if axis is not None]
+    return float(np.degrees(np.arccos(np.clip(cosines, 0, 1))).mean()) if cosines else None
+
+
 def to_base(points: Points, normal: FloatArray) -> FloatArray:
     """``normal`` or its opposite, whichever runs from apex to base.
 
@@ -131,14 +154,19 @@ def _long_axis(labels: Volume, points: Points) -> FloatArray | None:
     ras = points.ras[points.cavity]
     if len(ras) < 4:
         return None
-    variances, vectors = np.linalg.eigh(np.cov((ras - ras.mean(axis=0)).T))
-    elongation = float(np.sqrt(variances[2] / max(variances[1], 1e-9)))
+    elongation, longest = _elongation(ras)
     if elongation >= _ELONGATED:
-        return np.asarray(vectors[:, 2])
+        return longest
     opening = _opening(labels)
     if opening is not None:
         return opening
-    return np.asarray(vectors[:, 2]) if elongation >= _BARELY_ELONGATED else None
+    return longest if elongation >= _BARELY_ELONGATED else None
+
+
+def _elongation(ras: FloatArray) -> tuple[float, FloatArray]:
+    """How many times longer than wide points (N, 3) are, and the unit vector along them."""
+    variances, vectors = np.linalg.eigh(np.cov((ras - ras.mean(axis=0)).T))
+    return float(np.sqrt(variances[2] / max(variances[1], 1e-9))), np.asarray(vectors[:, 2])
 
 
 def _opening(labels: Volume) -> FloatArray | None:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from SynthLogic.hearts.labels import HeartLabel
 from SynthLogic.hearts.sampling import LABELS
@@ -97,29 +96,46 @@ def wall_thickness_mm(labels: NDArray[np.uint8], pixel_mm: float) -> Thickness:
 def _along_rays(plane: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     """Thickness in pixels on each ray, or None if the wall is open or there is no cavity."""
     cavity = plane == HeartLabel.LV_CAVITY
-    if not cavity.any():
+    rows, columns = cavity.sum(axis=1), cavity.sum(axis=0)
+    if not rows.any():
         return None
-    middle = np.argwhere(cavity).mean(axis=0)
+    middle = np.array([(n @ np.arange(len(n))) / n.sum() for n in (rows, columns)])
     angles = np.arange(_RAYS) * (2 * np.pi / _RAYS)
-    box = _box(cavity | (plane == HeartLabel.MYOCARDIUM))
-    reach = np.hypot(*(side.stop - side.start for side in box))
+    heart = cavity | (plane == HeartLabel.MYOCARDIUM)
+    box = _box(heart)
+    reach = np.hypot(*(max(at - side.start, side.stop - at) for at, side in zip(middle, box, strict=True)))
     radii = np.arange(0, reach, _STEP_PIXELS)
     places = middle[:, None, None] + np.stack([np.sin(angles), np.cos(angles)])[:, :, None] * radii
     places -= np.array([box[0].start, box[1].start])[:, None, None]
-    heart = cavity | (plane == HeartLabel.MYOCARDIUM)
-    inner = ndimage.map_coordinates(cavity[box].astype(np.float32), places, order=1, mode="constant")
-    outer = ndimage.map_coordinates(heart[box].astype(np.float32), places, order=1, mode="constant")
+    inner, outer = _sampled([cavity[box], heart[box]], places)
     endo = _last(inner)
     epi = _first_below(np.where(radii > endo[:, None], outer, 1.0))
     thickness = epi - endo
     return thickness if (endo > 0).all() and (thickness > 0.5).all() else None
 
 
+def _sampled(masks: Sequence[NDArray[np.bool_]], places: NDArray[np.float64]) -> list[NDArray[np.float32]]:
+    """Masks of one shape, whose border is false, linearly at places (2, ..) in pixels; false beyond them."""
+    rows, columns = masks[0].shape
+    y = places[0].astype(np.float32).clip(0, rows - 1.001)
+    x = places[1].astype(np.float32).clip(0, columns - 1.001)
+    row, column = y.astype(np.int32), x.astype(np.int32)
+    down, right = y - row.astype(np.float32), x - column.astype(np.float32)
+    at = row * columns + column
+    found = []
+    for mask in masks:
+        flat = mask.astype(np.float32).ravel()
+        above = flat[at] + right * (flat[at + 1] - flat[at])
+        below = flat[at + columns] + right * (flat[at + columns + 1] - flat[at + columns])
+        found.append(above + down * (below - above))
+    return found
+
+
 def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
     """Smallest box round a mask with two pixels to spare."""
-    first, last = np.argwhere(mask).min(axis=0), np.argwhere(mask).max(axis=0)
-    start = np.maximum(first - 2, 0)
-    return slice(int(start[0]), int(last[0]) + 3), slice(int(start[1]), int(last[1]) + 3)
+    spans = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    rows, columns = (slice(max(int(span[0]) - 2, 0), int(span[-1]) + 3) for span in spans)
+    return rows, columns
 
 
 def _last(values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from SynthLogic.errors import InputError
-from SynthLogic.hearts.frame import Points, stack_axis
-from SynthLogic.hearts.labels import checked_labels
+from SynthLogic.hearts.frame import Points, stack_axis, tilt_degrees
+from SynthLogic.hearts.labels import STRUCTURES, checked_labels
 from SynthLogic.hearts.pose import Pose
 from SynthLogic.hearts.sampling import sample_image, sample_labels
 from SynthLogic.volume import Grid, Volume
@@ -30,11 +30,14 @@ class ShortAxis:
         labels: (K, size, size) uint8, values of ``HeartLabel``; apex at k = 0, septum towards +I.
         grid: where those voxels lie. Right-handed and free of shear; K runs along the slices' normal.
         source: the grid the labels came from.
+        tilt: degrees between the normal of slices that were taken as they are and the heart's long axis; None
+            where slices were cut across it, or the labels do not tell.
     """
 
     labels: NDArray[np.uint8]
     grid: Grid
     source: Grid
+    tilt: float | None = None
 
     def with_labels(self, labels: NDArray[Any]) -> ShortAxis:
         """Return other labels (K, size, size) in the same frame."""
@@ -94,7 +97,8 @@ def to_short_axis(
 
     Raises:
         InputError: no labels or unknown ones; too few slices, more than 300, or 250 mm of them; slices more
-            than 25 mm apart, or unlabelled ones amid the heart; a heart that does not fit the frame.
+            than 25 mm apart, or unlabelled ones amid the heart; a heart that does not fit the frame, or a
+            structure that its pixels do not show.
     """
     if slices not in ("labelled", "all"):
         raise ValueError(f"slices is {slices!r}; it must be 'labelled' or 'all'")
@@ -124,10 +128,27 @@ def to_short_axis(
     grid = pose.grid(heights, step)
     index_map = np.linalg.inv(canonical.ijk_to_ras) @ grid.ijk_to_ras
     stack = sample_labels(canonical.array, index_map, grid.shape)
+    _check_seen(points, stack)
     if axis is None:
         kept = _kept(np.asarray(stack.any(axis=(1, 2))), step, min_slices, whole)
         stack, grid = stack[kept], pose.grid(heights[kept], step)
-    return ShortAxis(stack, grid, labels.grid)
+    tilt = None if axis is None else tilt_degrees(Volume(stack, grid.ijk_to_ras))
+    return ShortAxis(stack, grid, labels.grid, tilt)
+
+
+def _check_seen(points: Points, stack: NDArray[np.uint8]) -> None:
+    """Nothing.
+
+    Raises:
+        InputError: a structure of the source has no pixel in the frame.
+    """
+    there, seen = (np.bincount(values.ravel(), minlength=4) > 0 for values in (points.values, stack))
+    lost = [structure.name for label, structure in STRUCTURES.items() if there[label] and not seen[label]]
+    if lost:
+        raise InputError(
+            f"What is labelled {' and '.join(lost)} is too small to be seen in slices cut through it; label "
+            "the whole heart, or check the voxel spacing."
+        )
 
 
 def _canonical(grid: Grid) -> tuple[Volume, Any]:
@@ -194,11 +215,6 @@ def _kept(labelled: NDArray[np.bool_], step: float, min_slices: int, whole: bool
     """
     found = np.flatnonzero(labelled)
     count = len(found)
-    if not count:
-        raise InputError(
-            "What is labelled is too small to be seen in slices cut through it; label the whole heart, or "
-            "check the voxel spacing."
-        )
     if count < min_slices:
         raise InputError(
             f"Only {count} slice{'' if count == 1 else 's'} of the heart "

@@ -24,6 +24,16 @@ def without_islands(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         labels: (K, J, I), values of ``HeartLabel``; not changed.
     """
     result = labels.copy()
+    heart = (labels != HeartLabel.BACKGROUND).any(axis=0)
+    if heart.any():
+        # A view: the rest is background, and stays.
+        rows, columns = np.flatnonzero(heart.any(axis=1)), np.flatnonzero(heart.any(axis=0))
+        _tidy(result[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    return result
+
+
+def _tidy(result: NDArray[np.uint8]) -> None:
+    """Do so in place."""
     for label in LABELS:
         mask = result == label
         numbered, count = ndimage.label(mask, _SIDES)
@@ -36,7 +46,7 @@ def without_islands(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         slice_of[numbered[place]] = place[0]
         keep = np.zeros(count + 1, bool)
         # The last writer of a slice is its largest piece.
-        largest = np.zeros(len(labels), int)
+        largest = np.zeros(len(result), int)
         order = np.argsort(sizes, kind="stable")
         order = order[order > 0]
         largest[slice_of[order]] = order
@@ -49,7 +59,6 @@ def without_islands(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
             result[stray] = HeartLabel.BACKGROUND
             if label != HeartLabel.LV_CAVITY:
                 _fill(result, stray)
-    return result
 
 
 def _fill(labels: NDArray[np.uint8], stray: NDArray[np.bool_]) -> None:

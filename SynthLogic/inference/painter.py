@@ -131,7 +131,8 @@ class Painter(SliceNetwork):
 
         Args:
             name: one of ``styles``; None takes the first, or with a seed any.
-            seed: draws from the style's spread, at most two spreads from its middle; None takes the middle.
+            seed: draws from the style's spread, at most two standard deviations from its middle along each
+                principal axis; None takes the middle.
 
         Raises:
             InputError: no such style.
@@ -147,7 +148,7 @@ class Painter(SliceNetwork):
         if name is None:
             place = int(generator.integers(len(self.styles)))
         draw = generator.standard_normal(self.length).clip(-_FARTHEST, _FARTHEST)
-        style: NDArray[np.float32] = (self._middles[place] + self._spreads[place] * draw).astype(np.float32)
+        style: NDArray[np.float32] = (self._middles[place] + self._spreads[place] @ draw).astype(np.float32)
         return style
 
 

@@ -17,8 +17,9 @@ from SynthLogic.jobs.heart_requests import (
     StyleChoice,
 )
 from SynthLogic.jobs.interpolate import Interpolated, interpolate
-from SynthLogic.jobs.paint import Painted, paint, paint_volume, read_reference
+from SynthLogic.jobs.paint import Painted, paint, paint_volume
 from SynthLogic.jobs.record import Record, disagreement_path, read_record, record_path
+from SynthLogic.jobs.reference import read_reference
 from SynthLogic.jobs.requests import TranslateRequest
 from SynthLogic.jobs.rerun import Rerun, rerun
 from SynthLogic.jobs.translate import translate, translate_volume

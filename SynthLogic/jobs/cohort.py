@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +13,13 @@ from SynthLogic.cohorts import CohortInfo, CohortReport, Made, Plan, write_cohor
 from SynthLogic.errors import ConfigError, InputError
 from SynthLogic.hearts import STRUCTURES
 from SynthLogic.inference import CancelCallback, Monitor
-from SynthLogic.jobs.heart_desk import Hearts, Reference
+from SynthLogic.jobs.cohort_plan import CohortStyle, CohortSubject, Place, alone, pairs_of, plan_of
+from SynthLogic.jobs.heart_desk import Hearts
 from SynthLogic.jobs.heart_labels import Heart, check_blendable
 from SynthLogic.jobs.heart_record import StyleId
-from SynthLogic.jobs.heart_requests import CohortRequest, NamedStyle, ScanStyle, Split, StyleChoice
+from SynthLogic.jobs.heart_requests import CohortRequest, NamedStyle, ScanStyle, StyleChoice
 from SynthLogic.jobs.offspring import Maker
 from SynthLogic.jobs.paint import style_id
-from SynthLogic.volume import Scan
 
 if TYPE_CHECKING:
     from SynthLogic.inference import Painter
@@ -30,31 +29,6 @@ _INFO_LABELS = {
     "background": 0,
     **{structure.name: int(label) for label, structure in STRUCTURES.items()},
 }
-
-
-@dataclass(frozen=True, eq=False)
-class CohortSubject:
-    """One heart that takes part.
-
-    Attributes:
-        name: unique; never written unless the request asks for it.
-        read: gives its label map; called when it is needed, and again if it was forgotten meanwhile.
-        split: "train", "val" or "test".
-        patient: whose heart it is, where several are one patient's.
-    """
-
-    name: str
-    read: Callable[[], Scan]
-    split: Split | None = None
-    patient: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class CohortStyle:
-    """A reference scan for a style of kind "scan"; ``of`` names the subject that it is of, for the guard."""
-
-    reference: Reference
-    of: str | None = None
 
 
 def export_cohort(
@@ -67,6 +41,7 @@ def export_cohort(
     codec_bundle: Bundle | None = None,
     model_bundle: Bundle | None = None,
     references: Sequence[CohortStyle] = (),
+    others: Mapping[str, Place] | None = None,
     hearts: Hearts | None = None,
 ) -> CohortReport:
     """Write offspring of pairs of subjects, one after the other, each whole or not at all.
@@ -83,14 +58,16 @@ def export_cohort(
         cancel: asked between all steps.
         codec_bundle: to use instead of the installed one of that name.
         model_bundle: likewise.
-        references: for the request's styles of kind "scan", in their order.
+        references: for the request's styles of kind "scan", in their order. Where splits are given it must be
+            known whose they are; a subject's own label map is recognised.
+        others: whoever else has a split or a patient, such as a patient's hearts that do not take part.
         hearts: what is kept from earlier jobs.
 
     Raises:
         ConfigError: nothing to make, names that are not unique, or splits that contradict each other.
         InputError, BundleError, DeviceError, OutputError: see there; subjects that are complete stay.
     """
-    pairs = _pairs(request, subjects)
+    pairs = pairs_of(request, subjects)
     hearts = hearts or Hearts()
     monitor = Monitor(None, cancel)
     maker = monitor.interruptible(
@@ -99,9 +76,12 @@ def export_cohort(
     assert maker.painter is not None
     desk = _Subjects(request, subjects, hearts, monitor)
     # Every heart is looked at before the first is made: better now than after hours.
-    desk.check(sorted({place for pair in pairs for place in pair} | set(_alone(request, subjects))))
+    hashes = desk.check(sorted({place for pair in pairs for place in pair} | set(alone(request, subjects))))
+    places = dict(others or {})
+    places |= {subject.name: (subject.split, subject.patient) for subject in subjects}
+    splits: dict[str, str] = {name: split for name, (split, _) in places.items() if split is not None}
     styles = _styles(request, hearts, maker.painter, references)
-    plan = _plan(request, subjects, pairs, styles, references)
+    plan = plan_of(request, subjects, pairs, styles, _lenders(references, desk, bool(splits)))
 
     def make(entry: Plan) -> Made:
         (first, *second), style = entry.data
@@ -111,17 +91,17 @@ def export_cohort(
         assert step.image is not None
         return Made(step.image, step.labels, step.record.model_dump(mode="json"))
 
-    splits = {subject.name: subject.split for subject in subjects if subject.split is not None}
     return write_cohort(
         plan,
         make,
         Path(folder),
         layout=request.layout,
-        request=_told(request, maker, styles),
+        request=_told(request, maker, styles, list(hashes.values())),
         splits=splits,
-        info=CohortInfo(title=request.title, labels=_INFO_LABELS, dataset_id=request.dataset_id),
-        patients={subject.name: subject.patient for subject in subjects if subject.patient},
+        info=_info(request, maker),
+        patients={name: patient for name, (_, patient) in places.items() if patient},
         unknown_split=None if splits else "train",
+        contents={subjects[place].name: content for place, content in hashes.items()},
         keep_parent_names=request.keep_parent_names,
         progress=progress,
         cancel=cancel,
@@ -136,6 +116,7 @@ class _Subjects:
     ) -> None:
         self._request, self._subjects, self._hearts, self._monitor = request, subjects, hearts, monitor
         self._hashes: dict[int, str] = {}
+        self._contents: dict[int, str] = {}
 
     def heart(self, place: int) -> Heart:
         known = self._hashes.get(place)
@@ -147,10 +128,18 @@ class _Subjects:
         heart = self._hearts.heart(scan, self._request.labels, name=subject.name)
         if known not in (None, scan.content_hash):
             raise InputError(f"{subject.name} was changed while the cohort was made; export again.")
-        self._hashes[place] = scan.content_hash
+        self._hashes[place], self._contents[place] = scan.content_hash, heart.content_hash
         return heart
 
-    def check(self, places: Sequence[int]) -> None:
+    def showing(self, content: str) -> list[str]:
+        """Names of all subjects with that label map, of those that do not take part as well."""
+        for place in range(len(self._subjects)):
+            if place not in self._contents:
+                self.heart(place)
+        return [self._subjects[place].name for place, held in self._contents.items() if held == content]
+
+    def check(self, places: Sequence[int]) -> dict[int, str]:
+        """Look at the hearts at these places; return hashes of their label maps, values understood."""
         first: tuple[str, Heart] | None = None
         for place in places:
             self._monitor.check()
@@ -161,29 +150,7 @@ class _Subjects:
                 raise InputError(f"{name}: {error}") from None
             first = first or (name, heart)
             check_blendable([first, (name, heart)])
-
-
-def _pairs(request: CohortRequest, subjects: Sequence[CohortSubject]) -> list[tuple[int, int]]:
-    names = [subject.name for subject in subjects]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ConfigError(f"Two subjects are called {twice!r}; rename one of them.")
-    if request.pairs == "all":
-        pairs = list(combinations(range(len(subjects)), 2))
-    else:
-        pairs = list(dict.fromkeys(request.pairs))
-        beyond = next((pair for pair in pairs if max(pair) >= len(subjects)), None)
-        if beyond is not None:
-            raise ConfigError(f"The pair {beyond} names a subject beyond the {len(subjects)} that there are.")
-    if not pairs and not request.parents:
-        raise ConfigError(
-            "At least two subjects are needed for offspring; give more, or ask for the parents."
-        )
-    return pairs
-
-
-def _alone(request: CohortRequest, subjects: Sequence[CohortSubject]) -> range:
-    return range(len(subjects) if request.parents else 0)
+        return {place: self._contents[place] for place in places}
 
 
 def _styles(
@@ -201,68 +168,42 @@ def _styles(
     return result
 
 
-def _plan(
-    request: CohortRequest,
-    subjects: Sequence[CohortSubject],
-    pairs: Sequence[tuple[int, int]],
-    styles: Sequence[StyleId],
-    references: Sequence[CohortStyle],
-) -> list[Plan]:
-    """Every subject to make: parents first, then pair by pair, so that few hearts are needed at a time."""
-    plan: list[Plan] = []
-    named = _named(styles, references)
-    for place in _alone(request, subjects):
-        for style, (name, lenders, seed) in zip(styles, named, strict=True):
-            plan.append(
-                Plan(
-                    (subjects[place].name,),
-                    style=name,
-                    style_parents=lenders,
-                    seed=seed,
-                    slices=request.slices,
-                    data=((place,), style),
-                )
+def _lenders(references: Sequence[CohortStyle], desk: _Subjects, splits_given: bool) -> list[tuple[str, ...]]:
+    """Whose each reference scan is, as far as the guard needs it."""
+    lenders = []
+    for reference in references:
+        own = desk.showing(reference.reference.labels.content_hash) if splits_given else []
+        lenders.append(tuple(dict.fromkeys((*reference.of, *own))))
+        if splits_given and not lenders[-1]:
+            raise ConfigError(
+                f"{reference.name} lends a style, but nothing says whether it is for training or for test; "
+                "add a row for it to the table of splits."
             )
-    for pair in pairs:
-        for number in range(1, request.steps + 1):
-            for style, (name, lenders, seed) in zip(styles, named, strict=True):
-                plan.append(
-                    Plan(
-                        tuple(subjects[place].name for place in pair),
-                        step=(number, request.steps),
-                        position=number / (request.steps + 1),
-                        style=name,
-                        style_parents=lenders,
-                        seed=seed,
-                        data=(pair, style),
-                    )
-                )
-    return plan
+    return lenders
 
 
-def _named(
-    styles: Sequence[StyleId], references: Sequence[CohortStyle]
-) -> list[tuple[str, tuple[str, ...], int | None]]:
-    """What each style is called, whose scans lent it, and its seed."""
-    result: list[tuple[str, tuple[str, ...], int | None]] = []
-    scans = 0
-    for style in styles:
-        choice = style.choice
-        if isinstance(choice, ScanStyle):
-            lender = references[scans].of
-            scans += 1
-            result.append((f"scan{scans}", (lender,) if lender else (), None))
-        elif isinstance(choice, NamedStyle):
-            result.append((choice.name, (), choice.seed))
-        else:
-            result.append(("any", (), choice.seed))
-    return result
+def _info(request: CohortRequest, maker: Maker) -> CohortInfo:
+    """What the tables say of the whole cohort."""
+    assert maker.painter is not None
+    used = " and ".join(f"{b.name} {b.card.version}" for b in (maker.codec.bundle, maker.painter.bundle))
+    return CohortInfo(
+        title=request.title,
+        labels=_INFO_LABELS,
+        dataset_id=request.dataset_id,
+        licence=request.licence,
+        reference=f"Made with CrossModalSynth ({used}) after Amirrajab et al. 2022",
+        authors=request.authors,
+    )
 
 
-def _told(request: CohortRequest, maker: Maker, styles: Sequence[StyleId]) -> Mapping[str, object]:
-    """What tells this cohort from another: the request, both bundles, and the styles in numbers."""
+def _told(
+    request: CohortRequest, maker: Maker, styles: Sequence[StyleId], hashes: Sequence[str]
+) -> Mapping[str, object]:
+    """What tells this cohort from another: request, bundles, the styles in numbers, the hearts' voxels."""
     assert maker.painter is not None
     return {
+        # One for all of them, under a key that is left out of what is written.
+        "subjects_hash": hashlib.sha256(" ".join(hashes).encode()).hexdigest(),
         "request": request.model_dump(mode="json", exclude={"device", "precision", "force"}),
         "codec_bundle": {"name": maker.codec.bundle.name, "hash": maker.codec.bundle.hash},
         "model_bundle": {"name": maker.painter.bundle.name, "hash": maker.painter.bundle.hash},

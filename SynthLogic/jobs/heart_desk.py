@@ -12,17 +12,27 @@ from numpy.typing import NDArray
 
 from SynthLogic.bundles import Bundle
 from SynthLogic.errors import InputError
-from SynthLogic.hearts import Extent, HeartLabel, along_axis, between, positions, volumes_ml, without_islands
+from SynthLogic.hearts import (
+    Extent,
+    HeartLabel,
+    Sizes,
+    along_axis,
+    between,
+    held_between,
+    positions,
+    volumes_ml,
+    without_islands,
+)
 from SynthLogic.jobs.choose import Task, choose_for
 from SynthLogic.jobs.heart_labels import Heart, check_blendable, heart_of
 from SynthLogic.jobs.heart_requests import NamedStyle, ScanStyle, SeedStyle, StyleChoice
 from SynthLogic.volume import Grid, Scan
 
 if TYPE_CHECKING:
-    from SynthLogic.hearts import ShortAxis
     from SynthLogic.inference import LabelCodec, Painter
 
 _HEARTS, _STYLES, _OFFSPRING, _NETWORKS = 16, 64, 4, 2
+_VALUES = tuple(int(label) for label in HeartLabel)
 Value = TypeVar("Value")
 FloatArray = NDArray[np.float32]
 
@@ -91,8 +101,9 @@ class Hearts:
         self._hearts: _Kept[Heart] = _Kept(_HEARTS)
         self._latents: _Kept[FloatArray] = _Kept(2 * _HEARTS)
         self._styles: _Kept[FloatArray] = _Kept(_STYLES)
+        self._sizes: _Kept[Sizes] = _Kept(2 * _HEARTS)
         self._offspring: _Kept[Offspring] = _Kept(_OFFSPRING)
-        self._frames: _Kept[ShortAxis] = _Kept(_HEARTS)
+        self._painted: _Kept[Heart] = _Kept(_HEARTS)
 
     def choose(self, task: Task, name: str | None = None, bundle: Bundle | None = None) -> tuple[Bundle, str]:
         """As ``choose.choose_for``, once; ``forget_bundles`` when the store has changed."""
@@ -142,13 +153,13 @@ class Hearts:
         """What ``heart`` gave for voxels of that hash, if it is still kept."""
         return self._hearts.find((content_hash, values))
 
-    def frame(self, segmentation: str) -> ShortAxis | None:
-        """The frame in which labels of that name were painted last."""
-        return self._frames.find(segmentation)
+    def painted(self, segmentation: str) -> Heart | None:
+        """What labels of that name were when they were first painted."""
+        return self._painted.find(segmentation)
 
-    def keep_frame(self, segmentation: str, frame: ShortAxis) -> None:
-        """Remember a frame for ``frame``."""
-        self._frames.put(segmentation, frame)
+    def keep_painted(self, segmentation: str, heart: Heart) -> None:
+        """Remember a heart for ``painted``."""
+        self._painted.put(segmentation, heart)
 
     def latents(self, codec: LabelCodec, heart: Heart) -> FloatArray:
         """(K, D): one latent vector a slice, apex first."""
@@ -173,7 +184,11 @@ class Hearts:
             if b is not None:
                 z = between(z, self._spread(codec, b, slices), t, path).astype(np.float32)
                 extent = extent.between(Extent.of(b.short_axis), t)
-            labels = without_islands(codec.decode(z))
+            if b is None or t in (0, 1) or codec.bundle.card.label_input.values != _VALUES:
+                labels = without_islands(codec.decode(z))
+            else:
+                ends = (self._ends(codec, heart, slices) for heart in (a, b))
+                labels = held_between(codec.draw(z), extent.spacing(slices), *ends)
             grid = extent.grid(slices, a.short_axis.grid)
             return Offspring(labels, grid, 0.0 if b is None else t, named_volumes(labels, grid))
 
@@ -202,6 +217,15 @@ class Hearts:
             return painter.style_named(named.name, named.seed)
 
         return self._styles.get(key, make)
+
+    def _ends(self, codec: LabelCodec, heart: Heart, slices: int) -> Sizes:
+        """How large a parent is at its end of the way."""
+
+        def measure() -> Sizes:
+            labels = without_islands(codec.decode(self._spread(codec, heart, slices)))
+            return Sizes.of(labels, Extent.of(heart.short_axis).spacing(slices))
+
+        return self._sizes.get((codec.bundle.hash, heart.content_hash, slices), measure)
 
     def _spread(self, codec: LabelCodec, heart: Heart, slices: int) -> FloatArray:
         """Latents of ``slices`` slices from the first to the last."""

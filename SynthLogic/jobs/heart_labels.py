@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from SynthLogic.errors import InputError
-from SynthLogic.hearts import STRUCTURES, match_values, nesting_problem, to_short_axis
+from SynthLogic.hearts import STRUCTURES, HeartLabel, match_values, nesting_problem, to_short_axis
+from SynthLogic.hearts.rv_wall import rv_wall_share
 from SynthLogic.jobs.check import Finding
 from SynthLogic.volume import Scan, Volume, content_hash, read_volume
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 _MOST_VALUES = 64
 _FEW_SLICES = 5
+# A newborn's LV cavity holds a few ml at end systole; 1 mm taken for 0.1 mm makes 0.2 ml of an adult's.
+_LEAST_ML, _MOST_ML = 1.0, 1000.0
+_TILTED = 30.0
+_RV_WALLED = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +75,7 @@ def heart_of(scan: Scan, values: str = "mms", *, like: ShortAxis | None = None, 
     except InputError as error:
         raise InputError(f"{name}: {error}" if name else str(error)) from error
     own = scan.content_hash if labels.array is scan.volume.array else content_hash(labels)
-    return Heart(own, short_axis, _findings(short_axis))
+    return Heart(own, short_axis, _findings(short_axis, labels))
 
 
 def read_heart(path: Path, values: str = "mms") -> Heart:
@@ -109,10 +115,16 @@ def _labels(volume: Volume, values: str) -> Volume:
         found = np.flatnonzero(np.bincount(array.ravel(), minlength=256))
     else:
         found = np.unique(array)
-    if len(found) > _MOST_VALUES or not np.array_equal(found, np.rint(found)):
+    if len(found) > _MOST_VALUES:
         raise InputError(
             f"There are {len(found)} different values, so this is an image and no label map; "
             "give the segmentation of the heart."
+        )
+    if not np.array_equal(found, np.rint(found)):
+        listed = ", ".join(f"{value:g}" for value in found[found != np.rint(found)][:3])
+        raise InputError(
+            f"Values such as {listed} are no whole numbers, and labels must be; save the segmentation as "
+            "integers, without resampling or scaling."
         )
     present = [int(value) for value in found if value]
     if not present:
@@ -124,12 +136,22 @@ def _labels(volume: Volume, values: str) -> Volume:
     return volume.with_array(matching.apply(array))
 
 
-def _findings(short_axis: ShortAxis) -> tuple[Finding, ...]:
-    found = []
+def _findings(short_axis: ShortAxis, labels: Volume) -> tuple[Finding, ...]:
+    """What there is to say of a heart, and of the label map (values of ``HeartLabel``) it came from."""
+    found: list[Finding] = []
     # Within the slices alone: those of a few thick ones have no myocardium above and below.
     problem = nesting_problem(Volume(short_axis.labels, np.diag([1.0, 1.0, 1e4, 1.0])))
-    if problem:
-        found.append(Finding(level="warning", code="nesting", message=problem, needs_force=True))
+    walled = rv_wall_share(short_axis.labels) >= _RV_WALLED
+    # Of ventricles that are exchanged, the place says nothing about the slices.
+    tilted = None if problem and walled else _tilt_problem(short_axis)
+    found += [
+        Finding(level="warning", code=code, message=message, needs_force=True)
+        for code, message in (("nesting", problem), ("volume", _volume_problem(labels)), ("tilt", tilted))
+        if message
+    ]
+    if walled and not problem:
+        message = "The wall of the right ventricle is labelled as myocardium; offspring will not have it."
+        found.append(Finding(level="warning", code="rv-wall", message=message))
     missing = [label for label in STRUCTURES if not (short_axis.labels == label).any()]
     if missing:
         message = f"The labels have no {_names(missing)}; the image will show none."
@@ -141,6 +163,39 @@ def _findings(short_axis: ShortAxis) -> tuple[Finding, ...]:
             Finding(level="note", code="few-slices", message=f"Only {count} {plural} labels of the heart.")
         )
     return tuple(found)
+
+
+def _volume_problem(labels: Volume) -> str | None:
+    """One sentence if no heart has an LV cavity of that size; a few slices may hold little of it."""
+    cavity = labels.array == HeartLabel.LV_CAVITY
+    millilitres = int(cavity.sum()) * abs(float(np.linalg.det(labels.ijk_to_ras[:3, :3]))) / 1000
+    if not millilitres:
+        return None
+    if millilitres > _MOST_ML:
+        limit = f"more than {_MOST_ML:g}"
+    elif millilitres < _LEAST_ML and _thickness(cavity) >= _FEW_SLICES:
+        limit = f"less than {_LEAST_ML:g}"
+    else:
+        return None
+    return (
+        f"The LV cavity measures {round(millilitres, 2):g} ml, and no heart's {limit}; check that the voxel "
+        "spacing is in mm, and which value is which."
+    )
+
+
+def _thickness(mask: NDArray[np.bool_]) -> int:
+    """Slices that a mask reaches over, along whichever axis has fewest."""
+    return min(int(mask.any(axis=axes).sum()) for axes in ((1, 2), (0, 2), (0, 1)))
+
+
+def _tilt_problem(short_axis: ShortAxis) -> str | None:
+    tilt = short_axis.tilt
+    if tilt is None or tilt <= _TILTED:
+        return None
+    return (
+        f"These slices do not lie across the heart (its long axis is {tilt:.0f} degrees off their normal); "
+        "give a short-axis stack, or a label map of cubic voxels, from which such slices are cut."
+    )
 
 
 def _names(labels: Collection[int]) -> str:

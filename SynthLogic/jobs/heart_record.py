@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from SynthLogic.errors import ConfigError
 from SynthLogic.jobs.heart_requests import HeartRequest, StyleChoice
 from SynthLogic.jobs.record import MARK, BundleId, InputId, Record, package_versions, read_record
 from SynthLogic.jobs.requests import Document, Matrix
@@ -44,10 +45,11 @@ class HeartRecord(Document):
     """How an image of a heart, or an offspring of two, was made.
 
     ``model`` painted, ``codec`` is the label VAE; None where it was not used. ``inputs`` are the label maps
-    by content, after their values were understood: the one that was painted, or parents A and B. ``t`` is
-    the place between them (0 is A). ``styles`` are those of ``inputs``, ``style`` is what was painted with.
-    ``frame`` is where the networks saw the heart; ``kept_frame`` says that it is that of the labels before an
-    edit. ``volumes_ml`` are of the labels in that frame.
+    by content, after their values were understood: the one that was painted and, with ``kept_frame``, what it
+    was before an edit; or parents A and B. ``t`` is the place between them (0 is A). ``styles`` are those of
+    ``inputs``, ``style`` is what was painted with. ``frame`` is where the networks saw the heart;
+    ``kept_frame`` says that it is that of the labels before an edit, and that the image differs from theirs
+    round the edit only. ``volumes_ml`` are of the labels in that frame.
     """
 
     product: Literal["CrossModalSynth"] = "CrossModalSynth"
@@ -89,14 +91,28 @@ def read_any_record(path: Path) -> Record | HeartRecord:
     """Read a record of a translation or of a heart.
 
     Raises:
-        ConfigError: it cannot be read, or is no record of this version.
+        ConfigError: it cannot be read, is no record of this version, or is of a heart in an exported folder.
     """
     try:
         data = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return read_record(path)  # which says what is wrong
-    request = data.get("request") if isinstance(data, dict) else None
+    data = data if isinstance(data, dict) else {}
+    # In a sidecar of BIDS the record stands below a name of ours.
+    inner = data.get("CrossModalSynth")
+    told = inner if isinstance(inner, dict) else data
+    request = told.get("request")
     kind = request.get("kind") if isinstance(request, dict) else None
+    if kind == "cohort":
+        raise ConfigError(
+            f"{path.name} is of one heart of a cohort, which is only made again as a whole: give the command "
+            "'export' the same label maps and options, and a new folder."
+        )
+    if "cohort" in told:
+        raise ConfigError(
+            f"{path.name} is of a heart in an exported folder, where no record says what it was made from; "
+            "name the record of the heart that was exported."
+        )
     return HeartRecord.from_data(data) if kind in ("paint", "interpolate", "cohort") else read_record(path)
 
 

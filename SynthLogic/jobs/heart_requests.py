@@ -14,7 +14,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Path = Literal["line", "circle"]
 LabelValues = Annotated[str, Field(min_length=1, max_length=400)]
 Split = Literal["train", "val", "test"]
-MAX_SLICES = 300
+# One slice alone would be the apex.
+MIN_SLICES, MAX_SLICES = 2, 300
 
 
 class NamedStyle(Document):
@@ -83,7 +84,7 @@ class InterpolateRequest(_HeartRequest):
     kind: Literal["interpolate"] = "interpolate"
     codec: Name | None = None
     steps: Annotated[int, Field(ge=1, le=1000)] = 8
-    slices: Annotated[int, Field(ge=1, le=MAX_SLICES)] = 32
+    slices: Annotated[int, Field(ge=MIN_SLICES, le=MAX_SLICES)] = 32
     path: Path = "line"
     style_a: StyleChoice | None = None
     style_b: StyleChoice | None = None
@@ -106,6 +107,8 @@ class CohortRequest(_HeartRequest):
         parents: also the subjects themselves, with ``slices`` slices.
         keep_parent_names: whether names, tables and records may hold the subjects' own names.
         dataset_id: nnU-Net's number.
+        licence: of the images, such as "CC0-1.0", for the tables; it follows from the hearts' own.
+        authors: for the tables.
     """
 
     kind: Literal["cohort"] = "cohort"
@@ -113,13 +116,15 @@ class CohortRequest(_HeartRequest):
     title: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$", max_length=40)] = "SyntheticHearts"
     codec: Name | None = None
     steps: Annotated[int, Field(ge=1, le=1000)] = 8
-    slices: Annotated[int, Field(ge=1, le=MAX_SLICES)] = 32
+    slices: Annotated[int, Field(ge=MIN_SLICES, le=MAX_SLICES)] = 32
     path: Path = "line"
     pairs: Literal["all"] | tuple[tuple[int, int], ...] = "all"
     styles: tuple[StyleChoice, ...] = ()
     parents: bool = False
     keep_parent_names: bool = False
     dataset_id: Annotated[int, Field(ge=1, le=999)] = 501
+    licence: Annotated[str, Field(max_length=200)] = ""
+    authors: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
 
     @field_validator("styles")
     @classmethod

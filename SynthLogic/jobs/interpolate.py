@@ -5,37 +5,35 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from SynthLogic.bundles import Bundle
-from SynthLogic.cohorts.picture import picture
-from SynthLogic.errors import ConfigError, InputError, OutputError
+from SynthLogic.errors import Cancelled, InputError, OutputError
 from SynthLogic.inference import CancelCallback, Monitor, Progress, ProgressCallback
 from SynthLogic.jobs.heart_desk import Hearts, Reference
 from SynthLogic.jobs.heart_labels import Heart, check_blendable
-from SynthLogic.jobs.heart_record import HeartRecord, StyleId, read_any_record
+from SynthLogic.jobs.heart_record import HeartRecord, StyleId
 from SynthLogic.jobs.heart_requests import InterpolateRequest
-from SynthLogic.jobs.offspring import Maker, Step
-from SynthLogic.jobs.output import failing_as_output, file_sha256, publish, staging
-from SynthLogic.jobs.paint import input_id, style_id
-from SynthLogic.jobs.record import MARK, bundle_id
-from SynthLogic.volume import read_volume, write_volume
+from SynthLogic.jobs.offspring import Maker
+from SynthLogic.jobs.output import only_writer
+from SynthLogic.jobs.paint import style_id
+from SynthLogic.jobs.step_files import StepFiles
+from SynthLogic.volume import check_name, read_volume
 
 StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
 class Interpolated:
-    """What a run wrote: files made now, and those that were complete before."""
+    """What a run wrote: files made now, those complete before, and all in the order of ``records``."""
 
     folder: Path
     written: tuple[Path, ...]
     skipped: tuple[Path, ...]
+    files: tuple[Path, ...]
     records: tuple[HeartRecord, ...]
 
 
@@ -82,7 +80,10 @@ def interpolate(
     parents = []
     for path in paths:
         heart = monitor.interruptible(partial(_read, path, request, hearts))
-        heart.raise_if_stopped(request.force)
+        try:
+            heart.raise_if_stopped(request.force)
+        except InputError as doubt:
+            raise InputError(f"{path.name}: {doubt}") from None
         parents.append(heart)
     check_blendable([(path.name, heart) for path, heart in zip(paths, parents, strict=True)])
     maker = monitor.interruptible(
@@ -97,29 +98,40 @@ def interpolate(
     second = parents[1] if len(parents) > 1 else None
     styles = step_styles(maker, request, references, alone=second is None)
     positions = request.positions(alone=second is None)
-    with failing_as_output(folder.name):
-        folder.mkdir(exist_ok=True)
-    _sweep(folder)
-    written, skipped, records = [], [], []
-    todo = [
-        _Todo(folder, _name(request, number, alone=second is None), not request.labels_only)
-        for number in range(1, len(positions) + 1)
-    ]
-    done = [place.complete(maker, parents, t) for place, t in zip(todo, positions, strict=True)]
-    for place, record in zip(todo, done, strict=True):
-        if record is None and not replace:
-            place.check_free()
-    total = sum(record is None for record in done) * request.slices
-    counted = _Counted(progress, cancel, total)
-    for place, t, record in zip(todo, positions, done, strict=True):
-        if record is not None:
-            skipped.append(place.main)
-        else:
-            made = maker.step(parents[0], second, t, styles, counted.next())
-            record = place.write(made, counted.monitor)
-            written.append(place.main)
-        records.append(record)
-    return Interpolated(folder, tuple(written), tuple(skipped), tuple(records))
+    with only_writer(folder):
+        _sweep(folder)
+        todo = [
+            StepFiles(folder, name, not request.labels_only)
+            for name in _names(folder, request, len(positions), alone=second is None)
+        ]
+        done: list[HeartRecord | None] = []
+        for place, t in zip(todo, positions, strict=True):
+            record = place.found(maker, parents, t, styles)
+            whole = record is not None and place.is_whole(record)
+            if not whole and not replace:
+                place.check_free(record)
+            done.append(record if whole else None)
+        counted = _Counted(progress, cancel, done.count(None) * request.slices)
+        written, skipped, records = [], [], []
+        try:
+            for place, t, record in zip(todo, positions, done, strict=True):
+                if record is not None:
+                    skipped.append(place.main)
+                else:
+                    made = maker.step(parents[0], second, t, styles, counted.next())
+                    record = place.write(made, counted.monitor)
+                    written.append(place.main)
+                records.append(record)
+        except Cancelled:
+            complete = len(todo) - done.count(None) + len(written)
+            if not complete:
+                raise
+            raise Cancelled(
+                f"Cancelled; {complete} of {len(todo)} hearts are complete and stay, and the same command "
+                "makes the others."
+            ) from None
+    files = tuple(place.main for place in todo)
+    return Interpolated(folder, tuple(written), tuple(skipped), files, tuple(records))
 
 
 def _read(path: Path, request: InterpolateRequest, hearts: Hearts) -> Heart:
@@ -139,12 +151,12 @@ def step_styles(
     """
     if maker.painter is None:
         return ()
-    first = style_id(maker.hearts, maker.painter, request.style_a, references[0])
+    first = style_id(maker.hearts, maker.painter, request.style_a, references[0], request.force)
     if request.style_b is None:
         return (first,)
     if alone:
         raise InputError("One heart alone has one style; leave out the second.")
-    return first, style_id(maker.hearts, maker.painter, request.style_b, references[1])
+    return first, style_id(maker.hearts, maker.painter, request.style_b, references[1], request.force)
 
 
 class _Counted:
@@ -167,88 +179,17 @@ class _Counted:
         return self.monitor
 
 
-class _Todo:
-    """The files of one step."""
-
-    def __init__(self, folder: Path, name: str, painted: bool) -> None:
-        self.folder, self.name = folder, name
-        self.image = folder / f"{name}.nii.gz" if painted else None
-        self.labels = folder / f"{name}.labels.nii.gz"
-        self.record = folder / f"{name}.record.json"
-        self.picture = folder / f"{name}.png"
-
-    @property
-    def main(self) -> Path:
-        return self.image or self.labels
-
-    def complete(self, maker: Maker, parents: Sequence[Heart], t: float) -> HeartRecord | None:
-        """The record of this very step, if it is here with all its files."""
-        try:
-            record = read_any_record(self.record)
-        except ConfigError:
-            return None
-        if not isinstance(record, HeartRecord):
-            return None
-        painter = maker.painter
-        same = (
-            record.request == maker.request
-            and record.inputs == tuple(input_id(heart) for heart in parents)
-            and record.t == t
-            and record.codec == bundle_id(maker.codec.bundle)
-            and record.model == (None if painter is None else bundle_id(painter.bundle))
-        )
-        return record if same and self._whole(record) else None
-
-    def _whole(self, record: HeartRecord) -> bool:
-        try:
-            return bool(record.output.files) and all(
-                file_sha256(self.folder / name) == digest for name, digest in record.output.files.items()
-            )
-        except OSError:
-            return False
-
-    def check_free(self) -> None:
-        """Refuse to replace what another run has left."""
-        for path in (self.image, self.labels, self.record, self.picture):
-            if path is not None and path.exists():
-                raise OutputError(
-                    f"{path.name} is there already and not from this very request; choose another folder, or "
-                    "add --yes to replace it."
-                )
-
-    def write(self, step: Step, monitor: Monitor) -> HeartRecord:
-        with staging(self.main) as place:
-            prepared: list[tuple[Path, Path]] = []
-
-            def add(target: Path, make: Callable[[Path], object]) -> None:
-                made = place / target.name
-                monitor.interruptible(lambda: make(made))
-                prepared.append((made, target))
-
-            if self.image is not None and step.image is not None:
-                image = step.image
-                add(self.image, lambda path: write_volume(path, image, MARK))
-            add(self.labels, lambda path: write_volume(path, step.labels, MARK))
-            shown = step.image or step.labels.with_array(step.labels.array * np.uint8(60))
-            with failing_as_output(self.name):
-                if step.labels.array.any():
-                    add(self.picture, lambda path: path.write_bytes(picture(shown, step.labels)))
-                files = {target.name: file_sha256(made) for made, target in prepared}
-                output = step.record.output.model_copy(update={"files": files})
-                record = step.record.model_copy(update={"output": output})
-                add(self.record, lambda path: path.write_bytes(record.to_json().encode()))
-            monitor.check()
-            publish(prepared, place)
-        return record
-
-
-def _name(request: InterpolateRequest, number: int, alone: bool) -> str:
+def _names(folder: Path, request: InterpolateRequest, count: int, alone: bool) -> list[str]:
     if alone:
-        return f"slices-{request.slices:02d}"
-    return f"step-{number:02d}of{request.steps:02d}"
+        return [f"slices-{request.slices:02d}"]
+    digits = max(2, len(str(request.steps)))
+    if (folder / f"step-01of{request.steps}.record.json").exists():
+        digits = 2  # from when names had no more
+    return [f"step-{n:0{digits}d}of{request.steps:02d}" for n in range(1, count + 1)]
 
 
 def _check_folder(folder: Path, inputs: Sequence[Path]) -> None:
+    check_name(folder.absolute(), OutputError, folder=True)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder.name} is a file; give a folder to write to.")
     if not folder.exists() and not folder.absolute().parent.is_dir():

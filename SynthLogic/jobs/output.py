@@ -6,15 +6,19 @@ import contextlib
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from io import FileIO
 from pathlib import Path
 
+from SynthLogic.cohorts.files import locked
 from SynthLogic.errors import OutputError
 from SynthLogic.volume import check_writable
 
 _REMOVE_FOR_S = 5.0
+_LOCK = ".lock"
 
 
 def check_output(source: Path, output: Path, others: Sequence[Path] = ()) -> None:
@@ -61,28 +65,96 @@ def check_space(output: Path, voxel_bytes: int) -> None:
 
 
 @contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Keep a folder to this run; made if it is not there, and gone again afterwards if nothing is in it.
+
+    Raises:
+        OutputError: another run is writing to it, or it cannot be made.
+    """
+    made = not folder.exists()
+    try:
+        with _locked(folder, folder.name) as alone:
+            if not alone:
+                raise OutputError(
+                    f"Another run is writing to the folder {folder.name}; wait for it, or choose another one."
+                )
+            yield
+    finally:
+        if made:
+            _remove_if_empty(folder)
+
+
+@contextlib.contextmanager
 def staging(output: Path) -> Iterator[Path]:
     """A folder beside ``output`` to prepare files in; afterwards it is gone, whatever happened.
+
+    What a run to the same output left that was killed goes as well.
 
     Raises:
         OutputError: it cannot be made.
     """
-    with failing_as_output(output.name):
-        folder = Path(tempfile.mkdtemp(prefix=f".{output.name[:40]}.", dir=output.parent))
+    digest = hashlib.sha256(os.fsencode(output.name)).hexdigest()[:8]
+    room = output.parent / f".{output.name[:40]}.{digest}"
     try:
-        yield folder
+        with _locked(room, output.name) as alone:
+            for left in room.iterdir() if alone else ():
+                if left.name != _LOCK:
+                    shutil.rmtree(left, ignore_errors=True)
+            with failing_as_output(output.name):
+                folder = Path(tempfile.mkdtemp(dir=room))
+            try:
+                yield folder
+            finally:
+                # A writer that was cancelled in its thread may still hold or make a file for a moment.
+                end = time.monotonic() + _REMOVE_FOR_S
+                while folder.exists():
+                    shutil.rmtree(folder, ignore_errors=True)
+                    if not folder.exists() or time.monotonic() > end:
+                        break
+                    time.sleep(0.05)
     finally:
-        # A writer that was cancelled in its thread may still hold or make a file for a moment.
-        end = time.monotonic() + _REMOVE_FOR_S
-        while folder.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            if not folder.exists() or time.monotonic() > end:
-                break
-            time.sleep(0.05)
+        _remove_if_empty(room)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, name: str) -> Iterator[bool]:
+    """Whether this run alone has ``folder``, which is made if it is not there."""
+    path = folder / _LOCK
+    with contextlib.ExitStack() as end:
+        with failing_as_output(name):
+            folder.mkdir(exist_ok=True)
+            stream = FileIO(path, "a")
+        if sys.platform == "win32":
+            end.callback(_remove, path)  # after it is closed: nothing open can be removed there
+        end.enter_context(stream)
+        # Whoever held it before may have taken the file away after it was opened here.
+        alone = locked(stream) and _is(stream, path)
+        if alone and sys.platform != "win32":
+            end.callback(_remove, path)
+        yield alone
+
+
+def _is(stream: FileIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def publish(prepared: Sequence[tuple[Path, Path]], folder: Path) -> None:
     """Move each prepared file to its final place; if one cannot be moved, all is as it was before.
+
+    What was there goes before anything new comes, so that a kill never leaves a new file beside an old one.
 
     Args:
         prepared: (file in ``folder``, final path) in order.
@@ -93,21 +165,23 @@ def publish(prepared: Sequence[tuple[Path, Path]], folder: Path) -> None:
     """
     kept: list[tuple[Path, Path]] = []
     placed: list[Path] = []
+    at = prepared[0][1]
     try:
-        for number, (source, target) in enumerate(prepared):
-            if target.exists():
+        for number, (_, at) in enumerate(prepared):
+            if at.exists():
                 backup = folder / f"before-{number}"
-                os.replace(target, backup)
-                kept.append((backup, target))
-            os.replace(source, target)
-            placed.append(target)
+                os.replace(at, backup)
+                kept.append((backup, at))
+        for source, at in prepared:
+            os.replace(source, at)
+            placed.append(at)
     except BaseException as error:
         for target in placed:
             target.unlink(missing_ok=True)
         for backup, target in kept:
             os.replace(backup, target)
         if isinstance(error, OSError):
-            raise _as_output(error, prepared[0][1].name) from None
+            raise _as_output(error, at.name) from None
         raise
 
 
@@ -134,4 +208,12 @@ def _as_output(error: OSError, name: str) -> OutputError:
     return OutputError(f"{name} cannot be written ({reason}); free some space or choose another folder.")
 
 
-__all__ = ["check_output", "check_space", "failing_as_output", "file_sha256", "publish", "staging"]
+__all__ = [
+    "check_output",
+    "check_space",
+    "failing_as_output",
+    "file_sha256",
+    "only_writer",
+    "publish",
+    "staging",
+]

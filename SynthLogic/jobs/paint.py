@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from SynthLogic.bundles import Bundle
 from SynthLogic.errors import InputError
 from SynthLogic.inference import CancelCallback, Monitor, ProgressCallback
+from SynthLogic.jobs.edits import keep_unedited
 from SynthLogic.jobs.heart_desk import Hearts, Reference, default_style, named_volumes
-from SynthLogic.jobs.heart_labels import Heart, heart_of, read_heart
+from SynthLogic.jobs.heart_labels import Heart, heart_of
 from SynthLogic.jobs.heart_record import Frame, HeartOutput, HeartRecord, StyleId
 from SynthLogic.jobs.heart_requests import PaintRequest, ScanStyle, StyleChoice
 from SynthLogic.jobs.output import check_output, check_space, failing_as_output, file_sha256, publish, staging
 from SynthLogic.jobs.record import MARK, InputId, bundle_id, record_path
+from SynthLogic.jobs.reference import read_reference
 from SynthLogic.volume import Grid, Scan, Volume, content_hash, read_volume, write_volume
 
 if TYPE_CHECKING:
-    from SynthLogic.hearts import ShortAxis
     from SynthLogic.inference import Painter
 
 StrPath = str | os.PathLike[str]
@@ -50,7 +51,7 @@ def paint_volume(
     *,
     bundle: Bundle | None = None,
     reference: Reference | None = None,
-    like: ShortAxis | None = None,
+    before: Heart | None = None,
     hearts: Hearts | None = None,
 ) -> Painted:
     """Paint a label map that is in memory; writes no file.
@@ -65,13 +66,15 @@ def paint_volume(
         cancel: asked between all steps.
         bundle: to use instead of the installed one of that name.
         reference: for a style of kind "scan".
-        like: the same heart before an edit: what was not edited stays as it was.
+        before: the same heart as it was first painted: what was not edited since stays as it was.
         hearts: what is kept from earlier jobs; by default everything is made anew.
 
     Raises:
         InputError, BundleError, DeviceError, Cancelled: see there.
     """
-    return run_paint(request, labels, Monitor(progress, cancel), bundle, reference, like, hearts or Hearts())
+    return run_paint(
+        request, labels, Monitor(progress, cancel), bundle, reference, before, hearts or Hearts()
+    )
 
 
 def paint(
@@ -102,7 +105,7 @@ def paint(
     monitor = Monitor(progress, cancel)
 
     def read() -> tuple[Scan, Reference | None]:
-        reference = read_reference(lent[0], lent[1], request.labels) if lent else None
+        reference = read_reference(lent[0], lent[1], request.labels, request.force) if lent else None
         return read_volume(labels), reference
 
     return write_paint(
@@ -124,12 +127,12 @@ def write_paint(
     *,
     bundle: Bundle | None,
     style: StyleId | None = None,
-    like: ShortAxis | None = None,
+    before: Heart | None = None,
     expected: str | None = None,
 ) -> HeartRecord:
     """Check the places, ``read``, paint, and publish image and record.
 
-    With ``style``, ``like`` and ``expected``, the labels' content hash, what was painted before comes again.
+    With ``style``, ``before`` and ``expected`` (the labels' content hash) what was painted once comes again.
     """
     for taken in inputs:
         check_output(taken, output, [record_path(output)])
@@ -146,7 +149,7 @@ def write_paint(
         monitor,
         bundle,
         reference,
-        like,
+        before,
         hearts,
         style=style,
         name=inputs[0].name,
@@ -164,7 +167,8 @@ def write_paint(
             text = folder / record_path(output).name
             text.write_bytes(record.to_json().encode())
         monitor.check()
-        publish([(image, output), (text, record_path(output))], folder)
+        # The record first: an image without one would not say what it is.
+        publish([(text, record_path(output)), (image, output)], folder)
     return record
 
 
@@ -174,7 +178,7 @@ def run_paint(
     monitor: Monitor,
     bundle: Bundle | None,
     reference: Reference | None,
-    like: ShortAxis | None,
+    before: Heart | None,
     hearts: Hearts,
     *,
     style: StyleId | None = None,
@@ -184,16 +188,18 @@ def run_paint(
     """What ``paint_volume`` does; with ``style``, a recorded one takes the place of the request's."""
     chosen, why = hearts.choose("paint", request.model, bundle)
     start = time.perf_counter()
-    heart = monitor.interruptible(lambda: _heart(request, labels, like, hearts, name))
+    heart = monitor.interruptible(lambda: _heart(request, labels, before, hearts, name))
     if expected not in (None, heart.content_hash):
         raise InputError("The labels are not those of the record (their content hash differs); name those.")
     heart.raise_if_stopped(request.force)
     prepared = time.perf_counter()
     painter = monitor.interruptible(lambda: hearts.painter(chosen, request.device, request.precision))
-    style = style or style_id(hearts, painter, request.style, reference)
+    style = style or style_id(hearts, painter, request.style, reference, request.force)
     loaded = time.perf_counter()
     vector = np.asarray(style.vector, np.float32)
     stack = paint_stack(painter, heart.short_axis.labels, vector, monitor)
+    if before is not None:
+        stack = keep_unedited(painter, stack, heart.short_axis, before.short_axis, vector, monitor)
     painted = time.perf_counter()
     card = chosen.card.image_output
     volume = monitor.interruptible(lambda: heart.short_axis.restore(stack, background=float(card.background)))
@@ -206,11 +212,11 @@ def run_paint(
         codec=None,
         choice=why,
         **device_facts(painter),
-        inputs=(input_id(heart),),
+        inputs=(input_id(heart),) if before is None else (input_id(heart), input_id(before)),
         styles=(style,),
         style=style.vector,
         frame=frame_of(frame),
-        kept_frame=like is not None,
+        kept_frame=before is not None,
         volumes_ml=named_volumes(heart.short_axis.labels, frame),
         output=HeartOutput(image_hash=content_hash(image)),
         warnings=(*(f.message for f in heart.findings if f.level == "warning"), *painter.warnings),
@@ -224,9 +230,9 @@ def run_paint(
     return Painted(image, heart, record)
 
 
-def _heart(request: PaintRequest, labels: Scan, like: ShortAxis | None, hearts: Hearts, name: str) -> Heart:
-    if like is not None:
-        return heart_of(labels, request.labels, like=like, name=name)
+def _heart(request: PaintRequest, labels: Scan, before: Heart | None, hearts: Hearts, name: str) -> Heart:
+    if before is not None:
+        return heart_of(labels, request.labels, like=before.short_axis, name=name)
     return hearts.heart(labels, request.labels, name=name)
 
 
@@ -257,26 +263,27 @@ def stored(volume: Volume, dtype: str) -> Volume:
     return volume.with_array(array.astype(dtype))
 
 
-def read_reference(image: Path, labels: Path, values: str = "mms") -> Reference:
-    """A scan and its labels from files.
-
-    Raises:
-        InputError: either cannot be read or used; the sentence names the file.
-    """
-    return Reference(read_volume(image), read_heart(labels, values))
-
-
 def style_id(
-    hearts: Hearts, painter: Painter, choice: StyleChoice | None, reference: Reference | None
+    hearts: Hearts,
+    painter: Painter,
+    choice: StyleChoice | None,
+    reference: Reference | None,
+    force: bool = False,
 ) -> StyleId:
     """The style in numbers, with all that a record says of it.
 
     Raises:
-        InputError: a style that the bundle does not have, or a scan's without a scan.
+        InputError: a style that the bundle does not have, a scan's without a scan, or without ``force`` one
+            whose labels do not look like a heart.
     """
-    vector = hearts.style(painter, choice, reference)
     chosen = choice or default_style(painter.bundle)
     scan = reference if isinstance(chosen, ScanStyle) else None
+    if scan is not None:
+        try:
+            scan.labels.raise_if_stopped(force)
+        except InputError as doubt:
+            raise InputError(f"The labels of the scan that lends its style: {doubt}") from None
+    vector = hearts.style(painter, choice, reference)
     return StyleId(
         choice=chosen,
         vector=tuple(float(value) for value in vector),
@@ -307,4 +314,4 @@ def device_facts(network: Any) -> dict[str, str]:
     }
 
 
-__all__ = ["Painted", "Reference", "paint", "paint_volume", "read_reference"]
+__all__ = ["Painted", "Reference", "paint", "paint_volume"]

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from SynthLogic.bundles import Bundle, find
-from SynthLogic.errors import BundleError, ConfigError
-from SynthLogic.hearts import ShortAxis
+from SynthLogic.errors import BundleError, ConfigError, InputError
 from SynthLogic.inference import CancelCallback, Monitor, ProgressCallback
+from SynthLogic.jobs.heart_labels import Heart, read_heart
 from SynthLogic.jobs.heart_record import HeartRecord, read_any_record
-from SynthLogic.jobs.heart_requests import PaintRequest
+from SynthLogic.jobs.heart_requests import CohortRequest, PaintRequest
 from SynthLogic.jobs.paint import write_paint
 from SynthLogic.jobs.record import BundleId, Record
 from SynthLogic.jobs.translate import StrPath, run_files
-from SynthLogic.volume import Grid, Scan, read_volume
+from SynthLogic.volume import Scan, read_volume
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ def rerun(
     *,
     bundle: Bundle | None = None,
     region_path: StrPath | None = None,
+    before_path: StrPath | None = None,
     force: bool = False,
 ) -> Rerun:
     """Run a record's request again on the same scan or labels, bundle, device, precision and batch.
@@ -55,6 +54,7 @@ def rerun(
         cancel: asked between all steps.
         bundle: to use instead of the installed one of that name.
         region_path: must have the content hash that the record names, if it names one.
+        before_path: the labels before an edit, for the record of an image that was painted after one.
         force: run on another device, though voxels may then differ in their last digits.
 
     Raises:
@@ -69,7 +69,8 @@ def rerun(
     if isinstance(old, HeartRecord):
         if region_path is not None:
             raise ConfigError("A painted heart has no region; leave it out.")
-        return _paint_again(old, *places, Monitor(progress, cancel), bundle, force)
+        before = None if before_path is None else Path(before_path)
+        return _paint_again(old, *places, before, Monitor(progress, cancel), bundle, force)
     from SynthLogic.inference import OUT_OF_MEMORY
 
     wanted = "auto" if force else old.device
@@ -93,8 +94,19 @@ def rerun(
 
 
 def _paint_again(
-    old: HeartRecord, labels: Path, output: Path, monitor: Monitor, bundle: Bundle | None, force: bool
+    old: HeartRecord,
+    labels: Path,
+    output: Path,
+    before_path: Path | None,
+    monitor: Monitor,
+    bundle: Bundle | None,
+    force: bool,
 ) -> Rerun:
+    if isinstance(old.request, CohortRequest):
+        raise ConfigError(
+            "The record is of one heart of a cohort, which is only made again as a whole; use export with "
+            "the same label maps and options, and a new folder."
+        )
     if not isinstance(old.request, PaintRequest) or old.model is None:
         raise ConfigError(
             "The record is of a heart between two, not of one that was painted; use interpolate with the "
@@ -116,10 +128,11 @@ def _paint_again(
     def read() -> tuple[Scan, None]:
         return monitor.interruptible(lambda: read_volume(labels)), None
 
-    like = None
+    before = None
     if old.kept_frame:
-        grid = Grid(old.frame.shape, np.asarray(old.frame.ijk_to_ras))
-        like = ShortAxis(np.zeros(grid.shape, np.uint8), grid, grid)
+        before = monitor.interruptible(lambda: _before(old, request, before_path))
+    elif before_path is not None:
+        raise ConfigError("The image was not painted after an edit; leave the labels before one out.")
     new = write_paint(
         request,
         [labels],
@@ -128,10 +141,24 @@ def _paint_again(
         read,
         bundle=bundle,
         style=old.styles[0],
-        like=like,
+        before=before,
         expected=expected,
     )
     return Rerun(new, new.output.image_hash == old.output.image_hash, tuple(_differences(old, new)))
+
+
+def _before(old: HeartRecord, request: PaintRequest, path: Path | None) -> Heart:
+    """The labels before an edit."""
+    if path is None:
+        raise ConfigError(
+            "The image was painted after an edit; name the labels before it as well (--before)."
+        )
+    heart = read_heart(path, request.labels)
+    if heart.content_hash != old.inputs[1].content_hash:
+        raise InputError(
+            f"{path.name} is not what the labels were before the edit (its content hash differs)."
+        )
+    return heart
 
 
 def _same_bundle(old: BundleId, bundle: Bundle | None) -> Bundle:

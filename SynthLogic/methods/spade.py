@@ -98,7 +98,7 @@ class Spade(HeartMethod):
         shown_labels = torch.cat([labels[:own], batch["other_labels"][own:]])
         mean, log_variance = painter.encode_style(shown, shown_labels)
         style = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        self.styles.take_in(style.detach().float(), batch["style"])
+        self.styles.take_in(mean.detach(), batch["style"])
         fake = painter(labels, style)
 
         of_real = self.discriminators(torch.cat([labels, real], 1))
@@ -127,8 +127,7 @@ class Spade(HeartMethod):
             [self.tell(one[-1], other[-1]) for one, other in zip(of_real, of_fake, strict=True)]
         ).mean()
         self.descend(losses["discriminators"], optimisers[1])
-        for networks in (self.generators, self.mean):
-            self.styles.write_into(cast(SpadeGenerator, networks["network"]))
+        self.styles.write_into(painter, cast(SpadeGenerator, self.mean["network"]))
         return {"painter": total.detach(), **{name: loss.detach() for name, loss in losses.items()}}
 
     def found(self, image: Tensor, batch: dict[str, Tensor]) -> Tensor:

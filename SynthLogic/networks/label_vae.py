@@ -71,8 +71,17 @@ class LabelVae(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Logits (N, labels, size, size) of latent vectors (N, latent)."""
+        return self.enlarge(self.draw(z))
+
+    def draw(self, z: Tensor) -> Tensor:
+        """Logits at half the size, (N, labels, size / 2, size / 2), of latent vectors (N, latent)."""
         seed = self.from_latent(z).unflatten(1, self.seed_shape)
         logits: Tensor = self.to_logits(self.decoder(seed))
+        return logits
+
+    @staticmethod
+    def enlarge(logits: Tensor) -> Tensor:
+        """Logits at full size from those that ``draw`` made."""
         return functional.interpolate(logits, scale_factor=_COARSER, mode="bilinear", align_corners=False)
 
     def forward(self, one_hot: Tensor) -> tuple[Tensor, Tensor, Tensor]:

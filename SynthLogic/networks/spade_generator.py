@@ -27,8 +27,9 @@ class SpadeGenerator(nn.Module):
     numbers that are linear in the style, so that every tissue's brightness and texture follow it; and by one
     fixed field of noise in the state, which texture is made of: the same labels and style, the same image.
 
-    ``style_means`` and ``style_spreads``, (styles, style) each, are mean and standard deviation of the codes
-    of each named style; training fills them.
+    ``style_means`` (styles, style) are the means of each named style's codes, and the columns of
+    ``style_spreads`` (styles, style, style) the principal axes of their covariance, as long as the standard
+    deviation along them; training fills them.
 
     Args:
         labels: classes, background included.
@@ -69,7 +70,7 @@ class SpadeGenerator(nn.Module):
         self.labels, self.size, self.style, self.styles = labels, size, style, styles
         side = size // self.divisor
         self.register_buffer("style_means", torch.zeros(styles, style))
-        self.register_buffer("style_spreads", torch.ones(styles, style))
+        self.register_buffer("style_spreads", torch.eye(style).repeat(styles, 1, 1))
         # numpy's, because torch's own differs between devices.
         noise = np.random.default_rng(_NOISE_SEED).standard_normal((1, 1, size, size), np.float32)
         self.register_buffer("noise", torch.from_numpy(noise))

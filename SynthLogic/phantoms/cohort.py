@@ -21,13 +21,24 @@ from SynthLogic.phantoms.anatomies import Simulated, find_anatomy
 from SynthLogic.volume import write_volume
 
 MARK = "SIMULATED phantom, not a patient"
+_RECORD = "subject.json"
+# What a phantom of any anatomy and any options may hold, and what desktops leave in folders.
+_OURS = {
+    _RECORD,
+    *(f"{name}.nii.gz" for name in ("ct", "mr", "ct_reference", "mr_reference", "labels", "mr_labels")),
+    *(f"{name}.nii.gz" for name in ("ed", "ed_labels", "es", "es_labels")),
+    "mr_to_ct_displacement.npy",
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
+}
 
 
 def write_subject(folder: Path, subject: Simulated) -> None:
     """Write the subject's volumes (.nii.gz), other arrays (.npy) and ``subject.json`` into ``folder``.
 
-    A phantom that is there already is replaced; anything else of that name is left alone. The folder appears
-    whole or not at all.
+    A phantom that is there already is replaced; anything else of that name, and a phantom with other files
+    beside it, is left alone. The folder appears whole or not at all.
 
     A thorax: ``ct``, ``mr``, their ``_reference``, ``labels``; under a deformation also ``mr_labels`` and
     ``mr_to_ct_displacement`` (3, K, J, I; x right, y anterior, z superior, mm). A heart: ``ed``, ``es`` and
@@ -36,8 +47,7 @@ def write_subject(folder: Path, subject: Simulated) -> None:
     Raises:
         OutputError: the folder cannot be written, or holds something else.
     """
-    if folder.exists() and not _is_phantom(folder):
-        raise OutputError(f"{folder} exists and is not a phantom of this program: choose another folder.")
+    _check_replaceable(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial_folder = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -57,7 +67,7 @@ def write_subject(folder: Path, subject: Simulated) -> None:
             "labels": dict(subject.legend),
             **subject.parameters,
         }
-        (partial_folder / "subject.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+        (partial_folder / _RECORD).write_text(json.dumps(told, indent=1), encoding="utf-8")
         os.chmod(partial_folder, 0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -70,9 +80,21 @@ def write_subject(folder: Path, subject: Simulated) -> None:
         shutil.rmtree(partial_folder, ignore_errors=True)
 
 
+def _check_replaceable(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not _is_phantom(folder):
+        raise OutputError(f"{folder} exists and is not a phantom of this program: choose another folder.")
+    strange = sorted({path.name for path in folder.iterdir()} - _OURS)
+    if strange:
+        raise OutputError(
+            f"{folder} holds {strange[0]} beside its phantom: move that elsewhere, or choose another folder."
+        )
+
+
 def _is_phantom(folder: Path) -> bool:
     try:
-        return bool(json.loads((folder / "subject.json").read_text(encoding="utf-8"))["mark"] == MARK)
+        return bool(json.loads((folder / _RECORD).read_text(encoding="utf-8"))["mark"] == MARK)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -90,7 +112,8 @@ def write_cohort(
     """Write subjects 1 to ``subjects`` of cohort ``seed`` as ``folder/sub-0001`` and so on.
 
     Args:
-        folder: made if it does not exist; phantoms already there are replaced.
+        folder: made if it does not exist; phantoms already there are replaced, unless other files lie with
+            them, which is found before anything is simulated.
         anatomy: a key of ``ANATOMIES``; further ``options`` go to what makes it.
         subjects: how many, 1 or more.
         seed: of the cohort.
@@ -99,7 +122,7 @@ def write_cohort(
 
     Raises:
         ConfigError: no subjects asked for, or options that cannot be simulated.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or holds something else.
     """
     if subjects < 1 or seed < 0:
         raise ConfigError(
@@ -107,6 +130,8 @@ def write_cohort(
         )
     find_anatomy(anatomy, options)
     folders = [Path(folder) / f"sub-{n:04d}" for n in range(1, subjects + 1)]
+    for place in folders:
+        _check_replaceable(place)
     make = partial(_make, seed=seed, anatomy=anatomy, options=options)
     if workers > 1 and subjects > 1:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

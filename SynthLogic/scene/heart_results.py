@@ -32,7 +32,6 @@ _PREFIX = "CrossModalSynth."
 HEART, LABELS_OF = _PREFIX + "Heart", _PREFIX + "Labels"
 """Attribute: "painted", "preview" or "kept"; and the reference from an image to its segmentation."""
 _SMOOTHING = 10
-_PASS_BAND = 0.05
 _SPECKLE, _COARSE = 20_000, 4
 """Changes of label along I beyond which every fourth pixel must do."""
 
@@ -182,20 +181,13 @@ def surfaces_of(labels: Volume, values: Iterable[int]) -> dict[int, Any]:
     place.SetMatrix(to_vtk(labels.ijk_to_ras))
     result = {}
     for value in values:
-        edges = vtk.vtkDiscreteFlyingEdges3D()
-        edges.SetInputData(image)
-        edges.SetValue(0, value)
-        edges.ComputeNormalsOff()
-        edges.ComputeGradientsOff()
-        smooth = vtk.vtkWindowedSincPolyDataFilter()
-        smooth.SetInputConnection(edges.GetOutputPort())
-        smooth.SetNumberOfIterations(_SMOOTHING)
-        smooth.SetPassBand(_PASS_BAND)
-        smooth.BoundarySmoothingOff()
-        smooth.NonManifoldSmoothingOn()
-        smooth.NormalizeCoordinatesOn()
+        nets = vtk.vtkSurfaceNets3D()
+        nets.SetInputData(image)
+        nets.SetValue(0, value)
+        nets.SetNumberOfIterations(_SMOOTHING)
+        nets.SetOutputMeshTypeToTriangles()
         placed = vtk.vtkTransformPolyDataFilter()
-        placed.SetInputConnection(smooth.GetOutputPort())
+        placed.SetInputConnection(nets.GetOutputPort())
         placed.SetTransform(place)
         normals = vtk.vtkPolyDataNormals()
         normals.SetInputConnection(placed.GetOutputPort())

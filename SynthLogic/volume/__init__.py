@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from SynthLogic.lazy import on_demand
 from SynthLogic.volume.grid import Grid
+from SynthLogic.volume.names import check_name
 from SynthLogic.volume.scan import Scan, ScanMeta, content_hash
 from SynthLogic.volume.volume import Orientation, Volume
 
@@ -31,6 +32,7 @@ __all__ = [
     "Scan",
     "ScanMeta",
     "Volume",
+    "check_name",
     "check_writable",
     "content_hash",
     "read_volume",

@@ -16,6 +16,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_modality_lut
 
 from SynthLogic.errors import InputError
+from SynthLogic.volume.names import check_name
 
 _NOT_SCANS = ("SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "REG", "FID", "DOC", "RWV")
 _TAGS = [
@@ -117,7 +118,8 @@ def read_header(path: Path) -> Slice | str | None:
     """Return a file's slice, a word for a DICOM file that is no image, or None for what is not DICOM.
 
     Raises:
-        InputError: damaged, colour, several frames, or an image without a place in space.
+        InputError: damaged, colour, several frames, an image without a place in space, or a name that is not
+            valid UTF-8.
     """
     if path.stat().st_size == 0:
         if path.name.startswith("."):
@@ -138,6 +140,7 @@ def read_header(path: Path) -> Slice | str | None:
                 if not kind or "Image Storage" in pydicom.uid.UID(str(kind)).name:
                     raise damaged(path)
                 return "no image"
+            check_name(path, InputError)
             _check_kind(header)
             # GDCM makes up the rest of uncompressed voxels that end too early.
             bits = int(header.Rows) * int(header.Columns) * int(header.get("BitsAllocated") or 16)

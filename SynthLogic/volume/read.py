@@ -16,6 +16,7 @@ from SynthLogic.errors import InputError
 from SynthLogic.volume.dicom import read_dicom
 from SynthLogic.volume.headers import Checked, check_meta, check_nifti, check_nrrd, many, not_finite, sheared
 from SynthLogic.volume.itk_image import volume_from_image
+from SynthLogic.volume.names import check_name
 from SynthLogic.volume.scan import Scan, ScanMeta, content_hash
 from SynthLogic.volume.volume import Volume
 
@@ -46,6 +47,7 @@ def read_volume(path: str | os.PathLike[str]) -> Scan:
     """
     path = Path(path)
     try:
+        check_name(path, InputError, folder=path.is_dir())
         if path.is_dir():
             volume, meta = read_dicom(path)
         else:

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from SynthLogic.errors import InputError, OutputError
 from SynthLogic.volume.itk_image import image_from_volume
+from SynthLogic.volume.names import check_name
 from SynthLogic.volume.read import FORMATS, extension
 from SynthLogic.volume.volume import Volume
 
@@ -25,9 +26,12 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise ``OutputError`` if ``write_volume`` could not write there, so that a run fails early.
 
     Raises:
-        OutputError: unknown extension, missing or unwritable folder, or a folder in the file's place.
+        OutputError: unknown extension, missing or unwritable folder, a folder in the file's place, or a name
+            that is not valid UTF-8.
     """
     path = Path(path)
+    # With all folders: files are prepared under absolute names.
+    check_name(path.absolute(), OutputError)
     if extension(path) is None:
         raise OutputError(f"{path.name} ends in no known format; name it .nii, .nii.gz, .nrrd or .mha.")
     if not path.parent.is_dir():
@@ -54,7 +58,7 @@ def write_volume(path: str | os.PathLike[str], volume: Volume, mark: str | None 
             and MetaImage.
 
     Raises:
-        OutputError: unknown extension, missing or unwritable folder, full disk.
+        OutputError: as ``check_writable``; full disk.
         InputError: sheared axes.
     """
     path = Path(path)

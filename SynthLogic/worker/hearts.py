@@ -133,7 +133,7 @@ class HeartTasks:
             arguments: ``{"labels": REF, "style": STYLE, "segmentation": str | None, "keep_frame": bool}`` and
                 the result "image". ``segmentation`` is any text that names what the labels were taken from
                 (a node's ID). With ``keep_frame`` (default True) labels of a segmentation that was painted
-                before are placed as then, so that an edit changes nothing but what was edited.
+                before are placed as when it was first, and only what lies round an edit is painted anew.
 
         Answer:
             ``{"results": ["image"], "dtype": "float32" | "int16", "background": float, "units": "a.u.",
@@ -150,31 +150,31 @@ class HeartTasks:
         request = PaintRequest.from_data({"style": choice, **shared(arguments)})
         labels = self._data.scans.open(arguments["labels"])
         segmentation = arguments.get("segmentation")
-        like = None
+        before = None
         if segmentation is not None and arguments.get("keep_frame", True):
-            like = self._data.hearts.frame(segmentation)
+            before = self._data.hearts.painted(segmentation)
         options: Data = {"reference": reference, "hearts": self._data.hearts}
         warnings = []
         try:
-            painted = paint_volume(request, labels, teller(tell), cancel, like=like, **options)
+            painted = paint_volume(request, labels, teller(tell), cancel, before=before, **options)
         except InputError as problem:
-            if like is None:
+            if before is None:
                 raise
             # The edit left the former frame; a new one shows whether that was all.
-            painted, like = paint_volume(request, labels, teller(tell), cancel, **options), None
+            painted, before = paint_volume(request, labels, teller(tell), cancel, **options), None
             warnings.append(f"The heart was placed anew, so the whole image changes: {problem}")
         names = save_results(arguments, {"image": painted.image.array})
         if cancel():
             raise Cancelled("Cancelled; nothing was written.")
-        if segmentation is not None:
-            self._data.hearts.keep_frame(segmentation, painted.heart.short_axis)
+        if segmentation is not None and before is None:
+            self._data.hearts.keep_painted(segmentation, painted.heart)
         card = self._data.hearts.choose("paint", request.model)[0].card.image_output
         return {
             "results": names,
             "dtype": painted.image.array.dtype.name,
             "background": float(card.background),
             "units": card.units,
-            "frame": "new" if like is None else "kept",
+            "frame": "new" if before is None else "kept",
             "warnings": [*warnings, *painted.record.warnings],
             "record": painted.record.model_dump(mode="json"),
         }
@@ -211,9 +211,9 @@ class HeartTasks:
                 REQUEST is a ``jobs.CohortRequest`` as plain data: ``{"layout": "nnunet" | "bids" | "plain",
                 "title": str, "steps": 8, "slices": 32, "path": "line" | "circle", "pairs": "all" |
                 [[i, j], ..] (places in subjects), "styles": [STYLE, ..], "parents": False,
-                "keep_parent_names": False, "dataset_id": 501 (nnU-Net's)}``; all but ``layout``
-                optional. A style of kind "scan" has its REFs here too, and optionally "of": the name of a
-                subject, for the guard.
+                "keep_parent_names": False, "dataset_id": 501 (nnU-Net's), "licence": "", "authors": []}``;
+                all but ``layout`` optional. A style of kind "scan" has its REFs here too, and "of": the name
+                of a subject, for the guard; needed where there are splits, unless a subject has its labels.
 
         Answer:
             ``{"folder": str, "written": [str], "skipped": [str], "left_out": [{"name", "reason"}],
@@ -230,7 +230,7 @@ class HeartTasks:
             choice, reference = self._data.style(style)
             choices.append(choice)
             if reference is not None:
-                references.append(CohortStyle(reference, style.get("of")))
+                references.append(CohortStyle(reference, (style["of"],) if style.get("of") else ()))
         request = CohortRequest.from_data({**data, "styles": choices})
         subjects = [
             CohortSubject(

@@ -122,7 +122,7 @@ class VoxelFolder:
 
     def _folder(self, base: Path) -> Path:
         if base not in self._made or not self._made[base][0].is_dir():
-            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+            folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base))
             lock = (folder / _LOCK).open("wb")
             _try_lock(lock)
             self._made[base] = folder, lock

@@ -198,3 +198,39 @@ def heart_bundles(hearts, tmp_path_factory):
     """Folders of a bundle that paints and of one that encodes; not to be changed."""
     root = tmp_path_factory.mktemp("heart-bundles")
     return {task: hearts.heart_bundle(root / task, task).folder for task in ("paint", "label-vae")}
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory, hearts):
+    """Good label maps and bad ones; not to be changed."""
+    from SynthLogic.volume import Volume, write_volume
+
+    folder = tmp_path_factory.mktemp("labels")
+    good = hearts.heart_labels()
+
+    def save(name, volume):
+        write_volume(folder / f"{name}.nii.gz", volume)
+
+    save("a", good)
+    save("b", hearts.heart_labels(7, radius=30.0, slice_mm=10.0))
+    save("c", hearts.heart_labels(6, radius=22.0))
+    save("scan", hearts.heart_image(good))
+    save("acdc", good.with_array(np.array([0, 3, 2, 1], np.uint8)[good.array]))
+    save("unknown", good.with_array(np.array([0, 1, 2, 7], np.uint8)[good.array]))
+    save("no-lv", good.with_array(np.where(good.array == 1, 0, good.array)))
+    save("no-rv", hearts.heart_labels(rv=False))
+    save("empty", good.with_array(np.zeros_like(good.array)))
+    save("one", hearts.heart_labels(1))
+    save("many", hearts.heart_labels(310, 72, pixel_mm=0.6, slice_mm=0.8, radius=9.0, wall=4.0))
+    save("gap", hearts.heart_labels(4, slice_mm=40.0))
+    hole = good.array.copy()
+    hole[4:6] = 0
+    save("hole", good.with_array(hole))
+    long = hearts.heart_labels(30, slice_mm=12.0)
+    save("long", long)
+    # Something the size of a liver, and a speck far from the heart.
+    save("large", hearts.heart_labels(8, 200, radius=120.0))
+    far = np.pad(good.array, ((0, 0), (0, 150), (0, 150)))
+    far[5, -3:, -3:] = 1
+    save("speck", Volume(far, good.ijk_to_ras))
+    return folder

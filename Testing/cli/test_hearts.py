@@ -1,51 +1,14 @@
-"""paint, interpolate and export, end to end, and every bad input through the command line."""
+"""paint and interpolate, end to end, and every bad input through the command line."""
 
-import csv
 import json
 import os
-import signal
-import time
 
 import numpy as np
 import pytest
 
-from SynthLogic.volume import Volume, read_volume, write_volume
+from SynthLogic.volume import read_volume
 
 CPU = ["--device", "cpu", "--precision", "fp32"]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory, hearts):
-    """Good label maps and bad ones; not to be changed."""
-    folder = tmp_path_factory.mktemp("labels")
-    good = hearts.heart_labels()
-
-    def save(name, volume):
-        write_volume(folder / f"{name}.nii.gz", volume)
-
-    save("a", good)
-    save("b", hearts.heart_labels(7, radius=30.0, slice_mm=10.0))
-    save("c", hearts.heart_labels(6, radius=22.0))
-    save("scan", hearts.heart_image(good))
-    save("acdc", good.with_array(np.array([0, 3, 2, 1], np.uint8)[good.array]))
-    save("unknown", good.with_array(np.array([0, 1, 2, 7], np.uint8)[good.array]))
-    save("no-lv", good.with_array(np.where(good.array == 1, 0, good.array)))
-    save("no-rv", hearts.heart_labels(rv=False))
-    save("empty", good.with_array(np.zeros_like(good.array)))
-    save("one", hearts.heart_labels(1))
-    save("many", hearts.heart_labels(310, 72, pixel_mm=0.6, slice_mm=0.8, radius=9.0, wall=4.0))
-    save("gap", hearts.heart_labels(4, slice_mm=40.0))
-    hole = good.array.copy()
-    hole[4:6] = 0
-    save("hole", good.with_array(hole))
-    long = hearts.heart_labels(30, slice_mm=12.0)
-    save("long", long)
-    # Something the size of a liver, and a speck far from the heart.
-    save("large", hearts.heart_labels(8, 200, radius=120.0))
-    far = np.pad(good.array, ((0, 0), (0, 150), (0, 150)))
-    far[5, -3:, -3:] = 1
-    save("speck", Volume(far, good.ijk_to_ras))
-    return folder
 
 
 @pytest.fixture
@@ -63,17 +26,6 @@ def interpolate(call, files, heart_bundles, tmp_path):
         bundles = ["--model", heart_bundles["paint"], "--codec", heart_bundles["label-vae"], *CPU]
         inputs = [files / f"{name}.nii.gz" for name in names]
         return call("interpolate", *inputs, tmp_path / folder, *bundles, *arguments)
-
-    return run
-
-
-@pytest.fixture
-def export(call, files, heart_bundles, tmp_path):
-    def run(*names, arguments=(), folder="out", layout="plain"):
-        bundles = ["--model", heart_bundles["paint"], "--codec", heart_bundles["label-vae"], *CPU]
-        inputs = [files / f"{name}.nii.gz" for name in names]
-        short = ["--steps", "2", "--slices", "5", "--layout", layout]
-        return call("export", *inputs, tmp_path / folder, *bundles, *short, *arguments)
 
     return run
 
@@ -258,105 +210,5 @@ def test_folders_of_interpolate_that_cannot_be(interpolate, refused, tmp_path):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that even root cannot write")
-def test_an_unwritable_folder(interpolate, export, refused):
+def test_an_unwritable_folder(interpolate, refused):
     refused(interpolate("a", "b", folder="/proc/out"), "cannot be written")
-    refused(export("a", "b", folder="/proc/out"), "cannot be written")
-
-
-# -- export -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("layout", ["nnunet", "bids", "plain"])
-def test_export_writes_a_data_set_and_goes_on(export, tmp_path, layout):
-    arguments = ["--style", "vendor-a", "--json"]
-    result = export("a", "b", "c", layout=layout, arguments=arguments)
-    assert result.code == 0, result.err
-    assert len(result.document["written"]) == 6
-    assert result.document["pseudonyms"] == {"a": "P001", "b": "P002", "c": "P003"}
-    again = export("a", "b", "c", layout=layout, arguments=arguments)
-    assert len(again.document["skipped"]) == 6
-    expected = {"nnunet": "dataset.json", "bids": "dataset_description.json", "plain": "cohort.csv"}[layout]
-    assert list((tmp_path / "out").rglob(expected))
-
-
-def test_the_test_subject_is_kept_out_of_training(export, tmp_path):
-    result = export("a", "b", "c", arguments=["--test", "c", "--style", "seed:1"])
-    assert result.code == 0, result.err
-    assert "2 made" in result.out
-    assert "4 left out" in result.out
-    (tmp_path / "split.csv").write_text("subject,split,patient\na,train,x\nb,train,x\nc,val,y\n")
-    arguments = ["--split", tmp_path / "split.csv", "--parents", "--style", "seed:1", "--json"]
-    document = export("a", "b", "c", folder="two", arguments=arguments).document
-    assert len(document["written"]) == 3 + 2
-    with (tmp_path / "two" / "cohort.csv").open() as stream:
-        rows = {row["name"]: row["split"] for row in csv.DictReader(stream)}
-    assert sorted(rows.values()) == ["train"] * 4 + ["val"]
-
-
-@pytest.mark.parametrize(
-    ("who", "arguments", "parts"),
-    [
-        (("a",), [], ("at least two subjects",)),
-        (("a", "a"), [], ("two subjects are called 'a'",)),
-        (("a", "b", "no-rv"), [], ("no-rv has LV cavity", "same structures")),
-        (("a", "one"), [], ("one has", "1 slice")),
-        (("a", "empty"), [], ("empty: ", "draw")),
-        (("a", "acdc"), [], ("acdc: ", "exchanged")),
-        (("a", "nowhere"), [], ("nowhere.nii.gz does not exist",)),
-        (("a", "b"), ["--test", "z"], ("--test 'z'", "a, b")),
-        (("a", "b"), ["--pair", "a,z"], ("'z' is no subject",)),
-        (("a", "b"), ["--pair", "a"], ("two names",)),
-        (("a", "b"), ["--pair", "a,a"], ("pair", "different")),
-        (("a", "b"), ["--split", "no.csv"], ("no.csv cannot be read",)),
-        (("a", "b"), ["--test", "a"], ("different splits",)),
-        (("a", "b"), ["--title", "a b"], ("--title",)),
-        (("a", "b"), ["--dataset-id", "0"], ("--dataset-id",)),
-        (("a", "b"), ["--style", "seed:1", "--style", "seed:1"], ("--style", "twice")),
-    ],
-)
-def test_cohorts_that_cannot_be(export, refused, files_of, who, arguments, parts):
-    before = files_of()
-    refused(export(*who, arguments=arguments), *parts)
-    assert files_of() == before
-
-
-def test_tables_of_splits_that_cannot_be(export, refused, tmp_path):
-    for text, part in [
-        ("name,part\na,train\n", "no columns subject and split"),
-        ("subject,split\na,teaching\nb,train\n", "train, val or test"),
-        ("subject,split\na,train\n", "not said whether"),
-        ("", "no columns"),
-    ]:
-        (tmp_path / "split.csv").write_text(text)
-        refused(export("a", "b", arguments=["--split", tmp_path / "split.csv"]), part)
-    assert not (tmp_path / "out").exists()
-
-
-def test_folders_of_export_that_cannot_be(export, refused, tmp_path):
-    (tmp_path / "file").write_text("precious")
-    refused(export("a", "b", folder="file"), "is a file")
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "thesis.txt").write_text("precious")
-    refused(export("a", "b", folder="other"), "other")
-    assert names(other) == ["thesis.txt"]
-    assert export("a", "b").code == 0
-    refused(export("a", "b", arguments=["--slices", 6]), "another")
-
-
-def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(shell, files, heart_bundles, tmp_path):
-    command = ["export", *(files / f"{n}.nii.gz" for n in "abc"), tmp_path / "out", "--layout", "plain"]
-    command += ["--steps", 30, "--slices", 6, "--style", "seed:1", *CPU]
-    command += ["--model", heart_bundles["paint"], "--codec", heart_bundles["label-vae"]]
-    process = shell(*command)
-    end = time.monotonic() + 120
-    while len(list(tmp_path.glob("out/*/*.png"))) < 2 and time.monotonic() < end:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, (out, err)
-    assert "the same command goes on" in out
-    done = len(list(tmp_path.glob("out/*/*.png")))
-    assert 2 <= done < 90
-    with (tmp_path / "out" / "cohort.csv").open() as stream:
-        assert len(list(csv.DictReader(stream))) == done

@@ -13,6 +13,7 @@ from SynthLogic.cohorts import LAYOUTS, MANIFEST, CohortInfo, Made, Plan
 from SynthLogic.cohorts import export as exporting
 from SynthLogic.errors import ConfigError, InputError, OutputError, SynthError
 from SynthLogic.volume import Volume
+from SynthLogic.volume import write as writing
 
 from .small_hearts import REQUEST, hashes, make
 
@@ -113,6 +114,25 @@ def test_a_disk_that_fills_up_keeps_what_is_complete_and_nothing_half(
     export(tmp_path / "a", layout=layout)
     export(tmp_path / "b", layout=layout)
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
+
+
+@pytest.mark.parametrize("reason", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("ITK")])
+def test_a_full_disk_names_the_subject_and_says_what_stays(
+    export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: Exception
+) -> None:
+    calls = iter([None] * 4)
+
+    def save(*given: object, **more: object) -> None:
+        if next(calls, reason) is not None:
+            raise reason
+        return real(*given, **more)
+
+    real = writing._save
+    monkeypatch.setattr(writing, "_save", save)
+    with pytest.raises(OutputError, match=r"^P003xP004_t01of02_A_s1 cannot be written .*complete") as error:
+        export(tmp_path)
+    assert "image.nii" not in _sentence(error)
+    assert (tmp_path / "cohort.csv").read_text().count("\n") == 3
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

@@ -52,6 +52,24 @@ def test_a_patient_in_two_splits_is_refused() -> None:
         )
 
 
+def test_hearts_of_a_patient_that_are_not_exported_count() -> None:
+    splits = {"q_ED": "train", "q_ES": "test", "a": "train"}
+    with pytest.raises(ConfigError, match="'q' is in train and in test"):
+        _splits([Plan(("q_ED", "a"))], splits, patients={"q_ED": "q", "q_ES": "q"})
+
+
+def test_a_style_lent_by_a_patient_is_where_the_patient_is() -> None:
+    plan = [Plan(("a", "b"), style_parents=("q",))]
+    assert _splits(plan, SPLITS | {"q_ED": "test"}, patients={"q_ED": "q"}).splits == (None,)
+
+
+def test_one_label_map_under_two_names_is_in_one_split() -> None:
+    plan = [Plan(("a", "b")), Plan(("t", "u"))]
+    with pytest.raises(ConfigError, match="'b' in train and 't' in test are the same label map"):
+        _splits(plan, contents={"a": "1", "b": "2", "t": "2", "u": "3"})
+    assert _splits(plan, contents={"a": "1", "b": "1", "t": "2", "u": "3"}).splits == ("train", "test")
+
+
 def test_an_unknown_parent_is_refused_unless_the_user_says_where_it_belongs() -> None:
     with pytest.raises(ConfigError, match=r"\bw\b.*split"):
         _splits([Plan(("a", "w"))])

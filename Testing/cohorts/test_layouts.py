@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SynthLogic.cohorts import LAYOUTS, MARK, Made, Plan
+from SynthLogic.cohorts import LAYOUTS, MARK, CohortInfo, Made, Plan
+from SynthLogic.cohorts.measure import volumes_ml
 from SynthLogic.volume import Volume, read_volume
 
 from .small_hearts import LABELS, make, oblique
@@ -82,6 +83,53 @@ def test_names_place_and_records_are_kept_when_asked(export, tmp_path) -> None:
     assert "/data/Anna Canary" in (tmp_path / name / f"{name}.json").read_text()
 
 
+def test_what_a_record_says_of_itself_cannot_be_overwritten(export, plan, tmp_path) -> None:
+    def told(entry: Plan) -> Made:
+        return make(entry)._replace(record={"synthetic": False, "notice": "A real scan.", "cohort": "mine"})
+
+    report = export(tmp_path, make=told)
+    record = json.loads((tmp_path / NAMES[0] / f"{NAMES[0]}.json").read_text())
+    assert record["synthetic"] is True
+    assert record["notice"] == MARK
+    assert record["cohort"]["name"] == report.written[0]
+
+
+def test_volumes_leave_out_what_lies_beyond_the_labels(export, plan, tmp_path) -> None:
+    def padded(entry: Plan) -> Made:
+        image, labels, record = make(entry)
+        pad = ((2, 3), (0, 0), (0, 0))
+        matrix = image.ijk_to_ras
+        return Made(
+            Volume(np.pad(image.array, pad), matrix), Volume(np.pad(labels.array, pad), matrix), record
+        )
+
+    export(tmp_path / "a")
+    export(tmp_path / "b", make=padded)
+    tables = [list(csv.DictReader((tmp_path / n / "cohort.csv").open())) for n in "ab"]
+    columns = [c for c in tables[0][0] if c.endswith("_ml")]
+    assert [[line[c] for c in columns] for line in tables[0]] == [
+        [line[c] for c in columns] for line in tables[1]
+    ]
+
+
+def test_a_single_slice_counts_with_its_thickness() -> None:
+    labels = Volume(np.array([[[1, 1, 0, 2]]], np.uint8), np.diag([1.0, 1, 10, 1]))
+    assert volumes_ml(labels, {"background": 0, "A": 1, "B": 2}) == {"A": 0.02, "B": 0.01}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_authors_and_the_rule_of_volumes_are_told(export, tmp_path, layout) -> None:
+    info = CohortInfo(licence="CC0-1.0", authors=("Ada Lovelace",))
+    report = export(tmp_path / "out", layout=layout, info=info)
+    readme = (report.folder / "README.md").read_text()
+    assert "Authors: Ada Lovelace" in readme
+    assert "Licence: CC0-1.0" in readme
+    assert "trapezoid" in readme
+    if layout == "bids":
+        columns = json.loads((report.folder / "participants.json").read_text())
+        assert "trapezoid" in columns["LV_cavity_ml"]["Description"]
+
+
 def test_a_mirrored_stack_stays_mirrored(export, plan, tmp_path) -> None:
     flip = np.diag([-1.0, 1, 1, 1])
 
@@ -109,7 +157,8 @@ def test_cohort_csv_has_one_true_line_a_subject(export, plan, tmp_path) -> None:
     labels = make(plan[1]).labels.array
     for name, value in LABELS.items():
         if value:
-            expected = np.count_nonzero(labels == value) * 1.5 * 1.5 * 8 / 1000
+            areas = np.count_nonzero(labels == value, axis=(1, 2)) * 1.5 * 1.5
+            expected = (areas.sum() - (areas[0] + areas[-1]) / 2) * 8 / 1000
             assert float(lines[1][f"{name.replace(' ', '_')}_ml"]) == pytest.approx(expected, abs=1e-3)
     for line in lines:
         assert (tmp_path / line["image"]).is_file()

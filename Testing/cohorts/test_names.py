@@ -23,6 +23,21 @@ def test_parents_are_numbered_as_they_come_and_hearts_of_one_patient_share_a_num
     assert names.parents == {"z_ED": "P001a", "b": "P002", "a": "P003", "z_ES": "P001b"}
 
 
+def test_a_scan_that_lends_a_style_takes_no_parent_s_number() -> None:
+    plan = [Plan(("a",), style="scan1", style_parents=("lender",)), Plan(("b", "c"), style_parents=("b",))]
+    assert name_all(plan).parents == {"a": "P001", "b": "P002", "c": "P003", "lender": "P004"}
+
+
+def test_a_style_of_the_bundle_is_called_so_whoever_shares_its_name() -> None:
+    plan = [Plan(("vendor-a", "b"), style="vendor-a")]
+    assert name_all(plan).subjects == ("P001xP002_vendor-a",)
+
+
+def test_subjects_of_one_name_are_told_apart_by_a_number() -> None:
+    plan = [Plan(("a",), style="x", take=n) for n in (1, 2)]
+    assert name_all(plan).subjects == ("P001_x_n1", "P001_x_n2")
+
+
 def test_parents_keep_their_names_when_asked() -> None:
     names = name_all([Plan(("Müller 7", "B042"), step=(1, 2))], keep_parent_names=True)
     assert names.subjects == ("Muller-7xB042_t01of02",)

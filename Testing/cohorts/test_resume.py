@@ -39,10 +39,11 @@ def test_killed_at_any_moment_it_goes_on_and_ends_as_if_it_had_not_been(tmp_path
     for attempt in range(30):
         before = _complete(killed)
         made_before = log.read_text().split() if log.exists() else []
-        # Every other time at a file that is just put in place, as few clocks would hit it.
-        child = _run(killed, layout, log, draw.randint(1, 12) if attempt % 2 else 0)
+        # First at files that are just put in place, as few clocks would hit them; too few to end.
+        by_file = attempt < 2
+        child = _run(killed, layout, log, draw.randint(1, 6) if by_file else 0)
         child.stdout.readline()
-        if not attempt % 2 and attempt < 4:
+        if not by_file and attempt < 5:
             time.sleep(draw.uniform(0, 0.25))
             child.kill()
         child.stdout.close()
@@ -130,6 +131,57 @@ def test_a_file_that_was_lost_is_made_again(export, tmp_path: Path) -> None:
     del before[MANIFEST]
     assert {k: v for k, v in hashes(tmp_path).items() if k != MANIFEST} == before
     assert export(tmp_path, make=None).written == ()
+
+
+def test_a_row_that_was_lost_and_made_again_does_not_come_back(export, tmp_path: Path) -> None:
+    """Records hold seconds, so what is made again differs."""
+    name = export(tmp_path).written[1]
+
+    def again(entry: Plan):
+        made = make(entry)
+        return made._replace(record={**made.record, "seconds": 2.0})
+
+    (tmp_path / name / f"{name}.nii.gz").unlink()
+    assert export(tmp_path, make=again).written == (name,)
+    whole = (tmp_path / MANIFEST).read_bytes()
+    cut = whole[: whole.rstrip(b"\n").rfind(b"\n") + 10]
+    (tmp_path / MANIFEST).write_bytes(cut)
+    # A kill in the middle of that line would have found no tables.
+    for table in ("README.md", "cohort.csv"):
+        (tmp_path / table).unlink()
+    assert export(tmp_path, make=again).written == (name,)
+    assert export(tmp_path, make=None).written == ()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_table_that_someone_edited_is_left_alone(export, tmp_path: Path, layout: str) -> None:
+    folder = export(tmp_path, layout=layout).folder
+    (folder / "README.md").write_text("What I found out.")
+    before = hashes(tmp_path)
+    export(tmp_path, layout=layout, make=None)
+    assert hashes(tmp_path) == before
+    (folder / "README.md").unlink()
+    export(tmp_path, layout=layout, make=None)
+    assert "SyntheticHearts" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_an_edited_table_that_would_become_untrue_is_not_written_over(
+    export, tmp_path: Path, lost: bool
+) -> None:
+    asked = iter([False, False, True])
+    report = export(tmp_path, **({} if lost else {"cancel": lambda: next(asked)}))
+    if lost:
+        (tmp_path / report.written[0] / f"{report.written[0]}.nii.gz").unlink()
+    table = tmp_path / "cohort.csv"
+    table.write_text("my notes\n" + table.read_text())
+    before = hashes(tmp_path)
+    with pytest.raises(OutputError, match=r"cohort\.csv was changed after it was exported.*move it"):
+        export(tmp_path)
+    assert hashes(tmp_path) == before
+    table.rename(tmp_path.parent / f"{tmp_path.name}.csv")
+    assert len(export(tmp_path).written) == (1 if lost else 2)
+    assert table.read_text().count("\n") == 5
 
 
 def test_a_file_that_someone_changed_is_not_written_over(export, tmp_path: Path) -> None:

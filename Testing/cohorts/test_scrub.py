@@ -45,7 +45,7 @@ def test_hashes_of_parents_and_places_in_the_scanner_go() -> None:
         "direction": "labels to MR",
     }
     assert scrub(record, REDACTOR) == {
-        "input": {"shape": [10, 64, 64], "spacing": [1.5, 1.5, 8.0]},
+        "input": 1,
         "list": ["removed"],
         "direction": "labels to MR",
     }
@@ -64,6 +64,27 @@ def test_what_tells_how_the_image_was_made_stays() -> None:
         "yes": True,
     }
     assert scrub(record, REDACTOR) == record
+
+
+def test_of_the_inputs_only_the_number_stays() -> None:
+    parent = {"content_hash": "a" * 64, "shape": [10, 256, 216], "spacing": [1.40625, 1.40625, 8.3]}
+    assert scrub({"inputs": [parent, parent], "frame": {"shape": [8, 128, 128]}}, REDACTOR) == {
+        "inputs": 2,
+        "frame": {"shape": [8, 128, 128]},
+    }
+
+
+def test_keys_and_words_of_our_own_stay_whatever_parents_are_called() -> None:
+    record = {
+        "model": {"name": "heart-labels-to-mr", "version": "1", "hash": "b" * 64},
+        "request": {"model": "heart-labels-to-mr", "kind": "cohort", "device": "cpu"},
+        "styles": [{"choice": {"kind": "named", "name": "vendor-a"}}],
+        "t": 0.5,
+        "warnings": ["request of vendor-a"],
+    }
+    secrets = ("model", "request", "vendor-a", "heart-labels", "t", "cohort", "cpu", "kind")
+    left = scrub(record, Redactor(dict.fromkeys(secrets, "P001"), ["vendor-a"]))
+    assert left == record | {"warnings": ["P001 of P001"]}
 
 
 def test_short_ids_do_not_eat_other_words() -> None:

@@ -43,6 +43,14 @@ def only_one(array):
             lambda: Volume(np.eye(9, dtype=np.uint8)[None].repeat(2, 0), np.diag([0.3, 0.3, 0.3, 1])),
             "too small to be seen",
         ),
+        (
+            lambda: Volume(heart_stack().array, heart_stack().ijk_to_ras @ np.diag([1e-3, 1e-3, 1e-3, 1])),
+            "labelled LV cavity and LV myocardium and RV cavity is too small",
+        ),
+        (
+            lambda: with_array(heart_stack(rv=False, pixel=0.5), lambda a: a.__setitem__((6, 75, 90), 3)),
+            "labelled RV cavity is too small to be seen",
+        ),
         (lambda: heart_stack(slice_mm=30.0), "30.0 mm apart, more than 25 mm"),
         (
             lambda: Volume(np.ones((301, 9, 9), np.uint8), np.diag([1, 1, 8.0, 1])),

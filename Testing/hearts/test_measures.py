@@ -74,12 +74,16 @@ def test_dice_law(a, b):
 
 
 @settings(max_examples=20, deadline=None)
-@given(radius=st.floats(8, 20), wall=st.floats(3, 9), place=st.tuples(st.floats(28, 36), st.floats(28, 36)))
+@given(radius=st.floats(8, 20), wall=st.floats(3, 9), place=st.tuples(st.floats(44, 52), st.floats(44, 52)))
 def test_the_wall_of_a_ring_is_as_thick_as_it_was_drawn(radius, wall, place):
-    found = wall_thickness_mm(ring(radius, wall, middle=place)[None], 1.5)
-    assert found.mean == pytest.approx(1.5 * wall, abs=0.3)
+    plane = ring(radius, wall, middle=place, size=96)
+    found = wall_thickness_mm(plane[None], 1.5)
+    # Pixels make a ring a little larger or smaller than it was asked for: what counts is how it came out.
+    inner, outer = (np.sqrt(np.isin(plane, labels).sum() / np.pi) for labels in ([LV], [LV, MYO]))
+    assert found.mean == pytest.approx(1.5 * (outer - inner), abs=0.15)
+    assert found.mean == pytest.approx(1.5 * wall, abs=0.75)
     assert found.smallest <= found.mean <= found.largest
-    assert found.largest - found.smallest < 2.5
+    assert found.largest - found.smallest < 2 * 1.5  # a pixel at each outline
 
 
 def test_only_closed_walls_have_a_thickness():

@@ -16,8 +16,8 @@ from SynthLogic.hearts import (
     wall_thickness_mm,
 )
 from SynthLogic.hearts.frame import TO_APEX, TO_SEPTUM
-from SynthLogic.hearts.rv_wall import without_rv_wall
-from SynthLogic.volume import read_volume
+from SynthLogic.hearts.rv_wall import rv_wall_share, without_rv_wall
+from SynthLogic.volume import Volume, read_volume
 
 from .conftest import FRAMES
 
@@ -59,6 +59,28 @@ def test_real_hearts_are_plausible(real_stacks, name):
     # Drawn outlines touch near the apex or open at the outflow tract in a slice or two.
     assert found.ring_closed.sum() >= len(heart.labels) - 2
     assert 5 < wall_thickness_mm(heart.labels, 1.5).mean < 12
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_real_stacks_lie_across_the_heart(real_stacks, name):
+    labels, _ = real_stacks[name]
+    found = np.flatnonzero(labels.array.any(axis=(1, 2)))
+    for first in found:
+        for last in found[found >= first]:
+            part = np.zeros_like(labels.array)
+            part[first : last + 1] = labels.array[first : last + 1]
+            for array in (part, np.where(part == LV, LV, 0).astype(np.uint8)):
+                if array.any():
+                    assert (to_short_axis(labels.with_array(array)).tilt or 0) < 28
+
+
+def test_real_slices_along_the_heart_are_told(real_hearts):
+    labels = read_volume(real_hearts / "cardiac_mr_bivme" / FRAMES / "frame_00.nii.gz").volume
+    for axis, step in ((2, (5, 1, 1)), (1, (1, 5, 1))):
+        along = labels.array[:, :: step[1], :: step[0]]
+        spacing = np.diag([*step, 1.0])
+        assert to_short_axis(Volume(np.ascontiguousarray(along), labels.ijk_to_ras @ spacing)).tilt > 60, axis
+    assert rv_wall_share(to_short_axis(labels).labels) > 0.9
 
 
 def test_25_phases_of_an_isotropic_heart(real_hearts):

@@ -166,6 +166,58 @@ def test_thick_axial_slices_are_no_short_axis():
     assert abs(heart.grid.direction[:, 2] @ turn[:, 2]) > np.cos(np.radians(15))
 
 
+def cut(tilt, way, slice_mm, only=None, **sizes):
+    """A stack whose slices are ``tilt`` degrees off, in the direction ``way``."""
+    from .conftest import heart_at
+
+    a, b = np.radians(tilt), way
+    down = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    round_ = np.array([[np.cos(b), -np.sin(b), 0], [np.sin(b), np.cos(b), 0], [0, 0, 1]])
+    count = int(180 / slice_mm)
+    k, j, i = np.indices((count, 100, 100))
+    places = np.stack([(i - 50) * 1.5, (j - 50) * 1.5, (k - count / 2 + 0.3) * slice_mm], axis=-1)
+    labels = heart_at(places @ (round_ @ down @ round_.T).T - [0, 0, 35.0], **sizes)
+    labels = labels if only is None else np.where(labels == only, labels, 0).astype(np.uint8)
+    return Volume(labels, np.diag([1.5, 1.5, slice_mm, 1]))
+
+
+SIZES = [{}, {"rv": False}, {"radius": 34.0, "length": 80.0, "wall": 7.0}, {"radius": 34.0, "length": 70.0}]
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=["normal", "no-rv", "dilated", "round"])
+@pytest.mark.parametrize("slice_mm", [6.0, 8.0, 12.0])
+@pytest.mark.parametrize("way", [0.0, 2.0, 4.0])
+def test_how_far_thick_slices_are_off_the_hearts_axis(sizes, slice_mm, way):
+    for tilt in (40, 60, 90):
+        assert to_short_axis(cut(tilt, way, slice_mm, **sizes)).tilt > 33
+    for tilt in (0, 10):
+        assert to_short_axis(cut(tilt, way, slice_mm, **sizes)).tilt < 20
+
+
+@pytest.mark.parametrize("tilt", [40, 60, 90])
+def test_a_cavity_alone_tells_it_as_well(tilt):
+    assert to_short_axis(cut(tilt, 1.0, 8.0, only=1)).tilt == pytest.approx(tilt, abs=8)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=["normal", "no-rv", "dilated", "round"])
+@pytest.mark.parametrize("only", [None, 1])
+def test_no_part_of_a_good_stack_seems_tilted(sizes, only):
+    """A few slices, those near the apex alone, a cavity alone: wider than long, and yet across the heart."""
+    stack = cut(10, 1.0, 9.0, only=only, **sizes)
+    found = np.flatnonzero(stack.array.any(axis=(1, 2)))
+    for first in found:
+        for last in found[found >= first]:
+            part = np.zeros_like(stack.array)
+            part[first : last + 1] = stack.array[first : last + 1]
+            if (part == 1).sum() > 50 and (only or (part == 2).sum() > 50):
+                assert (to_short_axis(stack.with_array(part)).tilt or 0) < 28
+
+
+def test_slices_that_were_cut_have_no_tilt():
+    stack = heart_stack(slice_mm=1.4, shape=(70, 150, 140))
+    assert to_short_axis(stack).tilt is None
+
+
 def test_unlabelled_ends_are_left_out_or_kept():
     stack = heart_stack(shape=(14, 120, 120), length=60.0)
     labelled = int(stack.array.any(axis=(1, 2)).sum())

@@ -301,6 +301,7 @@ def test_progress_counts_every_slice(tiny):
     assert seen[-1].message == "sagittal slices"
 
 
+@pytest.mark.alone
 def test_cancel_stops_within_a_layer(tiny):
     class Slow(nn.Module):
         def __init__(self):
@@ -321,6 +322,7 @@ def test_cancel_stops_within_a_layer(tiny):
     assert time.monotonic() - start < 1.5
 
 
+@pytest.mark.alone
 def test_cancel_does_not_wait_for_a_step_that_cannot_be_stopped(tiny, monkeypatch):
     from SynthLogic.intensity import Pipeline
 

@@ -70,6 +70,40 @@ def test_codec_agrees_with_the_network(codec: LabelCodec, stack: np.ndarray) -> 
     assert np.mean(labels == expected) > 0.999
 
 
+def test_a_drawing_is_what_is_decoded_and_its_labels_can_be_favoured(
+    codec: LabelCodec, stack: np.ndarray
+) -> None:
+    z = codec.encode(stack)
+    drawing = codec.draw(z)
+    labels = drawing.labels()
+    np.testing.assert_array_equal(labels, codec.decode(z))
+    np.testing.assert_array_equal(labels, drawing.labels(np.zeros(3)))
+    for place in range(3):
+        bias = np.zeros(3)
+        bias[place] = 0.5
+        more = drawing.labels(bias)
+        assert (more[labels == place + 1] == place + 1).all()
+        assert (more == place + 1).sum() >= (labels == place + 1).sum()
+
+
+def test_slopes_of_a_drawing_are_derivatives_of_areas(codec: LabelCodec, stack: np.ndarray) -> None:
+    drawing = codec.draw(codec.encode(stack))
+    weight = np.ones(len(stack))
+    weight[[0, -1]] = 0.5
+
+    def areas(bias: np.ndarray) -> np.ndarray:
+        logits = drawing._logits.double() + torch.tensor([0.0, *bias]).reshape(1, -1, 1, 1)
+        shares = logits.softmax(1)[:, 1:].sum((2, 3)).numpy() * 4
+        return weight @ shares / weight.sum()
+
+    at, slopes = np.array([0.3, -0.2, 0.1]), np.empty((3, 3))
+    for place in range(3):
+        step = np.zeros(3)
+        step[place] = 1e-4
+        slopes[:, place] = (areas(at + step) - areas(at - step)) / 2e-4
+    np.testing.assert_allclose(drawing.slopes(at), slopes, rtol=1e-3, atol=1e-2)
+
+
 def test_codec_puts_the_cards_values(hearts: Any, tmp_path: Any, stack: np.ndarray) -> None:
     labels = {"modality": "labels", "labels": {"background": 0, "lv": 10, "wall": 200, "rv": 30}}
     plain = LabelCodec(hearts.heart_bundle(tmp_path / "a", "label-vae"), "cpu")

@@ -27,9 +27,25 @@ class Lossless:
         self.encoded += 1
         return np.eye(4, dtype=np.float32)[labels].reshape(len(labels), -1)
 
-    def decode(self, z):
+    def draw(self, z):
         self.decoded += 1
-        return z.reshape(len(z), 128, 128, 4).argmax(axis=-1).astype(np.uint8)
+        return Shares(z.reshape(len(z), 128, 128, 4))
+
+    def decode(self, z):
+        return self.draw(z).labels()
+
+
+class Shares:
+    """A drawing that nothing can favour."""
+
+    def __init__(self, shares):
+        self.shares = shares
+
+    def labels(self, bias=None):
+        return self.shares.argmax(axis=-1).astype(np.uint8)
+
+    def slopes(self, bias):
+        return np.eye(3)
 
 
 @pytest.fixture
@@ -83,7 +99,8 @@ def test_a_move_costs_one_decode_and_hearts_are_prepared_once(codec, pair, scan_
     for t in (0.1, 0.2, 0.3):
         for _ in range(3):
             desk.offspring(codec, a, b, t)
-    assert (codec.decoded, codec.encoded) == (3, 2)
+    # Once each, and both ends for their sizes.
+    assert (codec.decoded, codec.encoded) == (3 + 2, 2)
     scan = scan_of(hearts.heart_labels())
     assert desk.heart(scan) is desk.heart(scan)
 
@@ -169,8 +186,8 @@ def test_a_folder_of_steps(run, place):
 
 
 def test_a_run_goes_on_where_it_was_stopped(run, place, monkeypatch):
-    module = sys.modules["SynthLogic.jobs.interpolate"]
-    original = module._Todo.write
+    module = sys.modules["SynthLogic.jobs.step_files"]
+    original = module.StepFiles.write
     made = []
 
     def second_one_dies(self, step, monitor):
@@ -179,8 +196,8 @@ def test_a_run_goes_on_where_it_was_stopped(run, place, monkeypatch):
         made.append(self.name)
         return original(self, step, monitor)
 
-    monkeypatch.setattr(module._Todo, "write", second_one_dies)
-    with pytest.raises(Cancelled):
+    monkeypatch.setattr(module.StepFiles, "write", second_one_dies)
+    with pytest.raises(Cancelled, match="1 of 3 hearts are complete and stay, and the same command"):
         run()
     assert len(names(place / "out")) == 4
     # As a kill would leave it.
@@ -219,7 +236,11 @@ def test_a_step_appears_whole_or_not_at_all(run, place, monkeypatch):
             raise OutputError("The disk is full.")
         path.write_bytes(b"x")
 
-    monkeypatch.setattr(sys.modules["SynthLogic.jobs.interpolate"], "write_volume", full)
+    monkeypatch.setattr(sys.modules["SynthLogic.jobs.step_files"], "write_volume", full)
+    with pytest.raises(OutputError, match="full"):
+        run()
+    assert not (place / "out").exists()
+    (place / "out").mkdir()
     with pytest.raises(OutputError, match="full"):
         run()
     assert names(place / "out") == []

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from SynthLogic.errors import BundleError, Cancelled, ConfigError, InputError, OutputError
 from SynthLogic.jobs import (
@@ -19,6 +20,7 @@ from SynthLogic.jobs import (
     read_any_record,
     rerun,
 )
+from SynthLogic.jobs.edits import BEFORE_MM, NEW_MM
 from SynthLogic.jobs.record import MARK
 from SynthLogic.volume import Volume, content_hash, read_volume, write_volume
 
@@ -118,12 +120,18 @@ def test_an_edit_changes_the_edited_slice_only(run, hearts):
     edited = labels.array.copy()
     # A papillary muscle, off the middle: so the heart's own frame would move.
     edited[5, 30:36, 30:40] = 2
-    kept = run(labels.with_array(edited), like=first.heart.short_axis)
+    kept = run(labels.with_array(edited), before=first.heart)
     changed = (kept.image.array != first.image.array).any(axis=(1, 2))
     assert changed.tolist() == [n == 5 for n in range(len(changed))]
     assert kept.record.kept_frame
     assert kept.heart.short_axis.grid.is_close(first.heart.short_axis.grid, 1e-9)
+    # Within the slice, what is far from the edit is as it was, and what was edited is new.
+    apart = ndimage.distance_transform_edt(edited[5] == labels.array[5]) * 1.37
+    same = kept.image.array[5] == first.image.array[5]
+    assert same[apart > BEFORE_MM + 3].all()
+    assert not same[apart < NEW_MM].all()
     anew = run(labels.with_array(edited))
+    assert not (anew.image.array[5] == first.image.array[5])[apart > BEFORE_MM + 3].all()
     assert (anew.image.array != first.image.array).any(axis=(1, 2)).sum() > 1
 
 
@@ -231,10 +239,31 @@ def test_rerun_in_a_frame_that_was_kept(place, bundle, labels, run):
     edited = labels.array.copy()
     edited[5, 30:36, 30:40] = 2
     write_volume(place / "edited.nrrd", labels.with_array(edited))
-    kept = run(labels.with_array(edited), like=first.heart.short_axis)
-    again = rerun(kept.record, place / "edited.nrrd", place / "again.nrrd", bundle=bundle)
+    kept = run(labels.with_array(edited), before=first.heart)
+    target, options = place / "again.nrrd", {"bundle": bundle}
+    with pytest.raises(ConfigError, match="--before"):
+        rerun(kept.record, place / "edited.nrrd", target, **options)
+    with pytest.raises(InputError, match="not what the labels were before"):
+        rerun(kept.record, place / "edited.nrrd", target, before_path=place / "edited.nrrd", **options)
+    with pytest.raises(ConfigError, match="leave the labels before one out"):
+        rerun(first.record, place / "secret.nii.gz", target, before_path=place / "secret.nii.gz", **options)
+    again = rerun(kept.record, place / "edited.nrrd", target, before_path=place / "secret.nii.gz", **options)
     assert again.identical
     assert again.record.kept_frame
+
+
+def test_an_edit_of_an_edit_and_taking_it_back(run, labels):
+    """What is painted depends on the first labels and the present ones, not on the way between them."""
+    first = run(labels)
+    assert np.array_equal(run(labels, before=first.heart).image.array, first.image.array)
+    smaller, grown = labels.array.copy(), labels.array.copy()
+    smaller[5, 30:36, 30:40] = 2
+    # A slice more at the end, as far as the labels reach.
+    grown[:, 30:34, 30:34] = np.where(grown[:, 30:34, 30:34] == 1, 2, grown[:, 30:34, 30:34])
+    for edited in (smaller, grown, smaller):
+        found = run(labels.with_array(edited), before=first.heart).image.array
+        assert np.array_equal(found, run(labels.with_array(edited), before=first.heart).image.array)
+        assert not np.array_equal(found, first.image.array)
 
 
 def test_rerun_refuses_other_labels_another_bundle_and_offspring(place, bundle, hearts, tmp_path, labels):

@@ -38,7 +38,6 @@ def worker_pids():
 def module(host, tmp_path, monkeypatch):
     """The module's widget, with an empty store of imported bundles; no worker may outlive it."""
     monkeypatch.setenv("CROSSMODALSYNTH_HOME", str(tmp_path / "home"))
-    # What another window, or one that was killed, has there is not ours.
     before, files = workers(), leftovers()
     widget = host.load_module(MODULE)
     yield widget
@@ -60,15 +59,10 @@ def workers():
 
 
 def leftovers():
-    """Folders with voxels of dead or closed windows."""
+    """Folders of this process with voxels; those of other windows are not ours."""
     from SynthLogic.worker.voxels import PREFIX, default_bases
 
-    return {
-        path
-        for base in default_bases()
-        for path in base.glob(f"{PREFIX}*")
-        if path.stat().st_uid == os.getuid()
-    }
+    return {path for base in default_bases() for path in base.glob(f"{PREFIX}{os.getpid()}-*")}
 
 
 class User:

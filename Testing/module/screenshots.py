@@ -163,7 +163,7 @@ def heart_pictures(host: Any, module: Any, picture: Any, cohort: Path) -> None:
     picture("generate-unknown")
     host.scene.RemoveNode(unknown)
     tabs.setCurrentWidget(module.ui.interpolateTab)
-    for picker, heart in zip(between.pickers, hearts, strict=True):
+    for picker, heart in zip(between.pair.pickers, hearts, strict=True):
         picker.ui.heartSelector.setCurrentNode(heart)
     between.ui.positionSlider.value = 0.4
     host.wait(lambda: between.ui.keepButton.enabled, 120)

@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
 
     host = Host()
     module = host.load_module(ROOT / "CrossModalSynth" / "CrossModalSynth.py")
-    from CrossModalSynthLib.interpolate_panel import ALL, NONE, SLICE
+    from CrossModalSynthLib.heart_slider import ALL, NONE, SLICE
 
     from SynthLogic.benchmarks.cases import environment
     from SynthLogic.phantoms import make_heart
@@ -47,7 +47,7 @@ def main(folder: Path) -> None:
     ]
     panel = module.interpolatePanel
     module.ui.tabs.setCurrentWidget(module.ui.interpolateTab)
-    for picker, heart in zip(panel.pickers, hearts, strict=True):
+    for picker, heart in zip(panel.pair.pickers, hearts, strict=True):
         picker.ui.heartSelector.setCurrentNode(heart)
     host.wait(lambda: panel.ui.keepButton.enabled or panel.work.ui.messageFrame.visible, 300)
     if panel.work.ui.messageFrame.visible:
@@ -57,7 +57,7 @@ def main(folder: Path) -> None:
     def clock(quality: int) -> float:
         """Median milliseconds from a drag until the view shows it."""
         panel.ui.paintCheck.checked = quality != NONE
-        panel._resting.setInterval(0 if quality == ALL else 3_600_000)
+        panel.slider._resting.setInterval(0 if quality == ALL else 3_600_000)
         found = []
         for place in PLACES:
             before = view.pixels()
@@ -66,6 +66,8 @@ def main(folder: Path) -> None:
             host.wait(drawn(quality), 60)
             after = view.pixels()
             found.append(1000 * (time.perf_counter() - start))
+            if os.environ.get("SLIDER_DEBUG"):
+                print(round(found[-1]), panel.slider.answer["seconds"])
             # The harness draws volumes; of segmentations it has the nodes, with labels and surfaces.
             if quality != NONE and np.array_equal(before, after):
                 raise SystemExit("The view did not change; the measurement is void.")
@@ -73,7 +75,7 @@ def main(folder: Path) -> None:
         return statistics.median(found[1:])
 
     def drawn(quality: int) -> Callable[[], bool]:
-        return lambda: panel._drawn[0] == panel._generation and panel._drawn[1] >= quality
+        return lambda: panel.slider.shows(quality)
 
     rows = []
     for (name, wanted), quality in zip(GATES_MS.items(), (NONE, SLICE, ALL), strict=True):

@@ -29,7 +29,7 @@ class Export:
         self.ui, self.run = self.panel.ui, self.panel.work.ui
         self.ui.stepsSpin.value, self.ui.slicesSpin.value = STEPS, 6
         user.open_tab("export")
-        user.wait(lambda: self.panel._ready)
+        user.wait(lambda: self.panel.known.answer is not None)
 
     def hearts(self, count=3, **shape):
         nodes = [self.user.heart(f"Doe {n}", radius=18 + 2 * n, **shape) for n in range(count)]
@@ -37,13 +37,13 @@ class Export:
         return nodes
 
     def wait_for(self, count):
-        self.user.wait(lambda: len(self.panel._rows) == count and "looking" not in self.notes(), 10)
+        self.user.wait(lambda: len(self.panel.subjects.rows) == count and "looking" not in self.notes(), 10)
 
     def notes(self):
-        return " | ".join(row.note.text() for row in self.panel._rows)
+        return " | ".join(row.note.text() for row in self.panel.subjects.rows)
 
     def split(self, *places):
-        for row, place in zip(self.panel._rows, places, strict=True):
+        for row, place in zip(self.panel.subjects.rows, places, strict=True):
             row.split.currentIndex = place
 
     def styles(self, *ticked):
@@ -186,12 +186,12 @@ def test_bad_input(tab, tmp_path, host):
     tab.wait_for(3)
     import qt
 
-    tab.panel._rows[0].check.setCheckState(qt.Qt.Unchecked)
-    assert tab.panel._rows[2].check.checkState() == qt.Qt.Unchecked
-    tab.panel._rows[2].check.setCheckState(qt.Qt.Checked)
+    tab.panel.subjects.rows[0].check.setCheckState(qt.Qt.Unchecked)
+    assert tab.panel.subjects.rows[2].check.checkState() == qt.Qt.Unchecked
+    tab.panel.subjects.rows[2].check.setCheckState(qt.Qt.Checked)
     assert "Unknown cannot be used" in tab.ui.estimateLabel.text
-    tab.panel._rows[0].check.setCheckState(qt.Qt.Checked)
-    for row in tab.panel._rows[1:]:
+    tab.panel.subjects.rows[0].check.setCheckState(qt.Qt.Checked)
+    for row in tab.panel.subjects.rows[1:]:
         row.check.setCheckState(qt.Qt.Unchecked)
     assert "at least two hearts" in tab.ui.estimateLabel.text
     tab.ui.parentsCheck.checked = True
@@ -204,6 +204,61 @@ def test_bad_input(tab, tmp_path, host):
     tab.user.wait(lambda: not tab.panel.work.busy)
     assert tab.run.messageFrame.visible
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
+
+
+def test_a_doubt_can_be_overruled(tab, tmp_path):
+    exchanged = [Segment(1, "RV"), Segment(2, "Myocardium"), Segment(3, "LV blood pool")]
+    tab.hearts(2, segments=exchanged)
+    tab.styles(0)
+    tab.ui.folderEdit.text = str(tmp_path / "out")
+    tab.ui.layoutSelector.currentIndex = tab.ui.layoutSelector.findData("plain")
+    tab.ui.exportButton.click()
+    tab.user.wait(lambda: not tab.panel.work.busy)
+    assert "seem exchanged" in tab.run.messageLabel.text
+    assert "--force" not in tab.run.messageLabel.text
+    assert tab.run.forceButton.visible
+    tab.run.forceButton.click()
+    tab.user.wait(lambda: not tab.panel.work.busy)
+    assert not tab.run.messageFrame.visible, tab.run.messageLabel.text
+    assert "2 subjects written" in tab.ui.summaryLabel.text
+
+
+def test_ticks_and_splits_outlast_a_look_at_other_hearts(tab):
+    import qt
+
+    tab.hearts(2)
+    tab.panel.subjects.rows[1].check.setCheckState(qt.Qt.Unchecked)
+    tab.split(2, 0)
+    tab.ui.whatSelector.currentIndex = 1
+    assert tab.panel.subjects.rows == []
+    tab.ui.whatSelector.currentIndex = 0
+    tab.wait_for(2)
+    first, second = tab.panel.subjects.rows
+    assert (first.ticked, first.split.currentIndex) == (True, 2)
+    assert not second.ticked
+
+
+def test_other_hearts_are_asked_for_while_some_are_written(tab, tmp_path):
+    tab.hearts(2)
+    tab.styles(0)
+    tab.ui.stepsSpin.value = 30
+    tab.ui.folderEdit.text = str(tmp_path / "out")
+    tab.ui.exportButton.click()
+    tab.ui.whatSelector.currentIndex = 1
+    tab.ui.randomSpin.value = 1
+    assert len(tab.panel.subjects.rows) == 2
+    tab.run.cancelButton.click()
+    tab.user.wait(lambda: not tab.panel.work.busy)
+    assert tab.panel.subjects.rows == []
+    assert "No heart was made" in tab.ui.estimateLabel.text
+
+
+def test_a_heart_that_cannot_be_used_is_not_ticked_however_often_it_is_listed(tab):
+    tab.user.heart("Unknown", segments=[Segment(1, "blue")])
+    tab.panel.subjects.refresh()
+    tab.panel.subjects.refresh()
+    tab.wait_for(1)
+    assert not tab.panel.subjects.rows[0].ticked
 
 
 def test_the_folder_is_chosen_and_opened(tab, tmp_path, host, monkeypatch):

@@ -115,11 +115,11 @@ def test_after_the_worker_was_killed(user, large_subject, worker_pids):
     nothing_left(user)
 
 
-def test_after_a_scan_was_removed(user, large_subject, host):
-    scan = user.add(large_subject.ct, "CT")
+def test_after_a_scan_was_removed(user, subject, host):
+    scan = user.add(subject.ct, "CT")
     user.choose(scan)
     user.click()
-    user.half_way()
+    user.wait(lambda: user.panel.runs[0]._run is not None)
     host.scene.RemoveNode(scan)
     user.wait(lambda: not user.panel.runs)
     host.spin(0.1)

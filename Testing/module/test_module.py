@@ -16,6 +16,8 @@ from SynthLogic.scene import volume_of
 
 from .test_files_left import files, looked_at, mapped
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parents[2]
 SLICERS_TEST = "CrossModalSynthTranslateTest"
 IN_A_FRESH_PROCESS = """

@@ -3,7 +3,6 @@
 While other programs take the processor, the clock says nothing about this one: then what it computed counts.
 """
 
-import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -11,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.host import longest
 
 from SynthLogic.scene import Segment, add_segmentation, is_synthetic
 from SynthLogic.volume import Volume
+
+pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_S = 0.1
@@ -46,12 +48,6 @@ print("RESULT", looking.seconds, looking.computing, running.seconds, running.com
 """
 
 
-def longest(seconds, computing):
-    """The longest stall, in seconds; by the clock, unless others keep the processor busy."""
-    # A run itself makes for a load of one a core, and one for the window.
-    return computing if os.getloadavg()[0] > 2 * os.cpu_count() else seconds
-
-
 class Stalls:
     """The shortest that the longest stall of each thing was: what really waits does so every time."""
 
@@ -63,8 +59,7 @@ class Stalls:
         with self.host.watch_stalls() as stall:
             yield
             self.host.spin(0.3)  # views are painted after it
-        seconds = longest(stall.seconds, stall.computing)
-        self.seconds[what] = min(seconds, self.seconds.get(what, seconds))
+        self.seconds[what] = min(stall.longest, self.seconds.get(what, stall.longest))
 
     @property
     def too_long(self):

@@ -210,6 +210,24 @@ def test_only_phantoms_are_replaced(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["sub-0001"]
 
 
+@pytest.mark.parametrize("anatomy", ["thorax", "heart"])
+def test_files_beside_a_phantom_are_not_deleted(tmp_path, anatomy):
+    """Nor is anything simulated first; a phantom of the other anatomy is replaced as any other is."""
+    tiny = {"shape": (16, 16, 16), "spacing": (16.0, 16.0, 16.0)}
+    folders = write_cohort(tmp_path, subjects=2, seed=0, deformation_mm=2.0, **tiny)
+    options = tiny if anatomy == "thorax" else {"anatomy": "heart"}
+    (folders[1] / "my-contours.nii.gz").write_bytes(b"years of work")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    with pytest.raises(OutputError, match=r"sub-0002 holds my-contours\.nii\.gz .*move"):
+        write_cohort(tmp_path, subjects=2, seed=1, **options)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    (folders[1] / "my-contours.nii.gz").unlink()
+    write_cohort(tmp_path, subjects=2, seed=1, **options)
+    if anatomy == "heart":
+        write_cohort(tmp_path, subjects=2, seed=1, **tiny)
+        assert (folders[1] / "ct.nii.gz").is_file()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -12,6 +12,8 @@ import pytest
 from SynthLogic.worker import Translated
 from SynthLogic.worker.voxels import PREFIX
 
+pytestmark = pytest.mark.alone
+
 TO_MR = {"target": "MR", "device": "cpu", "model": "tiny-ct-to-mr"}
 posix = pytest.mark.skipif(os.name == "nt", reason="signals")
 

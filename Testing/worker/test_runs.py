@@ -12,6 +12,8 @@ from SynthLogic.jobs import TranslateRequest, translate_volume
 from SynthLogic.volume import Scan, ScanMeta, content_hash
 from SynthLogic.worker import Failure, Translated, copy_in_steps
 
+pytestmark = pytest.mark.alone
+
 TO_MR = {"target": "MR", "device": "cpu", "model": "tiny-ct-to-mr"}
 
 
