@@ -2,8 +2,8 @@
 
     python -m SynthLogic.benchmarks.heart_release BUNDLE TABLES.json [TABLES.json ...]
 
-The tables are those that ``crossmodalsynth benchmark`` has just written about this very bundle: heart-shapes for
-the label VAE, heart-images and heart-use for the painter.
+The tables are those that ``crossmodalsynth benchmark`` has just written about this very bundle: heart-shapes
+for the label VAE, heart-images and heart-use for the painter.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from safetensors.torch import load_file
 
 from SynthLogic.bundles import Bundle, Figure, write_bundle
 from SynthLogic.errors import ConfigError
-from SynthLogic.resources import resource_folder
 
 _GATES = "Gates"
 _PERCENT = " (%)"
@@ -33,9 +32,8 @@ def release(folder: Path, tables: Sequence[Path]) -> Bundle:
     bundle = Bundle.open(folder)
     figures = tuple(figure for path in tables for figure in _figures(path))
     card = bundle.card.model_copy(update={"figures": figures})
-    licence = (resource_folder() / "licences" / f"{card.licence.spdx}.txt").read_text(encoding="utf-8")
     weights = load_file(bundle.folder / bundle.card.weights_path)
-    return write_bundle(folder, card, weights, licence=licence, overwrite=True)
+    return write_bundle(folder, card, weights, overwrite=True)
 
 
 def _figures(path: Path) -> Iterator[Figure]:

@@ -162,7 +162,7 @@ def export(
         scans = [paths for _, paths in parsed if paths is not None]
         references = [
             lent(reference, *paths, names, places)
-            for reference, paths in zip(read_references(scans, values), scans, strict=True)
+            for reference, paths in zip(read_references(scans, values, force), scans, strict=True)
             if reference is not None
         ]
         with cancel_on_interrupt() as cancelled, progress_bar("Exporting", quiet=json_) as bar:

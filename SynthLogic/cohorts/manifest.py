@@ -16,6 +16,7 @@ from SynthLogic.cohorts.files import failing_as_output, locked, removed_if_empty
 from SynthLogic.cohorts.layout import MANIFEST
 from SynthLogic.cohorts.subject import Row
 from SynthLogic.errors import OutputError
+from SynthLogic.volume.names import check_name
 
 STAGING = ".cohort-staging"
 _DROPPED = "dropped"
@@ -94,6 +95,7 @@ def opened(root: Path, header: Mapping[str, Any]) -> Iterator[Manifest]:
         OutputError: something else lies there, another request's cohort does, another process writes to it,
             or it cannot be written.
     """
+    check_name(root.absolute(), OutputError, folder=True)
     _refuse_strangers(root)
     made = [p for p in (root, *root.parents) if not p.exists()]
     with failing_as_output(root.name):

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Slices in a pass on a CPU: few enough that a single slice, which is filled up to as many, is quick.
 _CPU_BATCH = 2
-# A drawn style stays within this many spreads of the middle: the network has seen none beyond.
-_FARTHEST = 2.0
+# A drawn style stays within so many standard deviations of the middle: far out, looks of two styles meet.
+_FARTHEST = 1.5
 
 
 class Painter(SliceNetwork):
@@ -131,7 +131,7 @@ class Painter(SliceNetwork):
 
         Args:
             name: one of ``styles``; None takes the first, or with a seed any.
-            seed: draws from the style's spread, at most two standard deviations from its middle along each
+            seed: draws from the style's spread, at most 1.5 standard deviations from its middle along each
                 principal axis; None takes the middle.
 
         Raises:

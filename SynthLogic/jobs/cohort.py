@@ -164,7 +164,7 @@ def _styles(
     for choice in wanted:
         given = next(scans, None) if isinstance(choice, ScanStyle) else None
         reference = None if given is None else given.reference
-        result.append(style_id(hearts, painter, choice, reference))
+        result.append(style_id(hearts, painter, choice, reference, request.force))
     return result
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from SynthLogic.bundles import Bundle, find
 from SynthLogic.errors import BundleError, ConfigError, InputError
+from SynthLogic.hearts import ShortAxis
 from SynthLogic.inference import CancelCallback, Monitor, ProgressCallback
-from SynthLogic.jobs.heart_labels import Heart, read_heart
+from SynthLogic.jobs.heart_labels import Heart, heart_of
 from SynthLogic.jobs.heart_record import HeartRecord, read_any_record
 from SynthLogic.jobs.heart_requests import CohortRequest, PaintRequest
 from SynthLogic.jobs.paint import write_paint
 from SynthLogic.jobs.record import BundleId, Record
 from SynthLogic.jobs.translate import StrPath, run_files
-from SynthLogic.volume import Scan, read_volume
+from SynthLogic.volume import Grid, Scan, read_volume
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,10 @@ def _before(old: HeartRecord, request: PaintRequest, path: Path | None) -> Heart
         raise ConfigError(
             "The image was painted after an edit; name the labels before it as well (--before)."
         )
-    heart = read_heart(path, request.labels)
+    # In the frame of the record: a file's own matrix differs from that in memory in its last digits.
+    grid = Grid(old.frame.shape, np.asarray(old.frame.ijk_to_ras))
+    like = ShortAxis(np.zeros(grid.shape, np.uint8), grid, grid)
+    heart = heart_of(read_volume(path), request.labels, like=like, name=path.name)
     if heart.content_hash != old.inputs[1].content_hash:
         raise InputError(
             f"{path.name} is not what the labels were before the edit (its content hash differs)."

@@ -65,10 +65,8 @@ def restyle(folder: Path, config: TrainConfig, version: str, batches: int = BATC
     book.write_into(painter)
     state = load_file(bundle.folder / bundle.card.weights_path)
     state |= {name: painter.get_buffer(name).clone() for name in ("style_means", "style_spreads")}
-    text = bundle.folder / "LICENSE"
-    licence = text.read_text(encoding="utf-8") if text.is_file() else None
     card = bundle.card.model_copy(update={"version": version})
-    return write_bundle(folder, card, state, licence=licence, overwrite=True)
+    return write_bundle(folder, card, state, overwrite=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -184,7 +184,7 @@ class HeartTasks:
 
         Args:
             arguments: ``{"a": REF, "b": REF | None, "t": 0.0..1.0, "path": "line" | "circle",
-                "slices": 1..300 (default 32), "style_a": STYLE | None, "style_b": STYLE | None,
+                "slices": 2..300 (default 32), "style_a": STYLE | None, "style_b": STYLE | None,
                 "paint": "none" | "slice" | "all", "slice": int (for "slice")}`` and the results "labels"
                 and "image". Without ``b``, A with more slices. Styles are mixed along with ``t``; without
                 ``style_b``, ``style_a`` all the way; None is the middle of the bundle's first style.

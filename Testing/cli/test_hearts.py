@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -88,6 +89,8 @@ BAD = {
     "large": ("mm", "heart"),
     "speck": ("mm", "heart"),
     "scan": ("different values", "no label map"),
+    "tiny": ("ml", "spacing", "--force"),
+    "fraction": ("0.5", "whole numbers"),
     "acdc": ("exchanged", "--force"),
     "nowhere": ("does not exist",),
 }
@@ -109,13 +112,33 @@ def test_labels_that_cannot_be_painted(paint, refused, files_of, name):
         (["--style", "scan:only.nii.gz"], ("scan:IMAGE,LABELS",)),
         (["--style", "seed:1", "--seed", "2"], ("leave it out",)),
         (["--style", "scan:no.nii.gz,no.nii.gz"], ("does not exist",)),
+        (["--style", "scan:{}/scan.nii.gz,{}/acdc.nii.gz"], ("acdc.nii.gz: ", "exchanged", "--force")),
+        (["--style", "scan:{}/a.nii.gz,{}/a.nii.gz"], ("a.nii.gz: ", "no image")),
         (["--labels", "1=lv,2=spleen"], ("1=lv,2=myo,3=rv",)),
         (["--device", "tpu"], ("tpu", "cpu")),
     ],
 )
-def test_options_of_paint_that_cannot_be(paint, refused, files_of, arguments, parts):
+def test_options_of_paint_that_cannot_be(paint, refused, files_of, files, arguments, parts):
     before = files_of()
-    refused(paint("a", *arguments), *parts)
+    refused(paint("a", *(text.replace("{}", str(files)) for text in arguments)), *parts)
+    assert files_of() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems there allow no such names")
+def test_names_that_are_not_utf8(call, paint, interpolate, refused, files, files_of, tmp_path):
+    name = os.fsdecode(b"Herz-Gr\xf6\xdfe")
+    there = tmp_path / f"{name}.nii.gz"
+    there.write_bytes((files / "a.nii.gz").read_bytes())
+    before = files_of()
+    for result in (
+        paint(there.with_suffix("").with_suffix("")),
+        call("check", there),
+        interpolate(there.with_suffix("").with_suffix("")),
+        paint("a", output=f"{name}-mr.nii.gz"),
+        interpolate("a", "b", folder=name),
+        interpolate("a", "b", arguments=["--style", f"scan:{there},{files / 'a.nii.gz'}"]),
+    ):
+        refused(result, "Herz-Gr??e", "not valid UTF-8", "rename")
     assert files_of() == before
 
 
@@ -173,6 +196,67 @@ def test_interpolate_one_heart_with_labels_only(interpolate, tmp_path):
     assert not (tmp_path / "out" / "slices-20.nii.gz").exists()
 
 
+def test_another_reference_scan_is_not_taken_for_the_first(interpolate, refused, files):
+    def arguments(scan):
+        return ["--steps", 1, "--slices", 3, "--style", f"scan:{files / scan}.nii.gz,{files / 'a.nii.gz'}"]
+
+    for hearts, folder in ((("a", "b"), "two"), (("a",), "one")):
+        first = interpolate(*hearts, arguments=arguments("scan"), folder=folder)
+        assert first.code == 0, first.err
+        again = interpolate(*hearts, arguments=arguments("scan"), folder=folder)
+        assert "0 made, 1 were there before" in again.out
+        other = interpolate(*hearts, arguments=arguments("other-scan"), folder=folder)
+        refused(other, "not from this very request", "--yes")
+
+
+def test_values_of_what_is_made_are_told_where_others_were_given(interpolate):
+    arguments = ["--steps", 1, "--slices", 3, "--labels-only"]
+    line = "Values of the label maps made: 1 LV cavity, 2 LV myocardium, 3 RV cavity"
+    assert line in interpolate("acdc", "acdc", arguments=[*arguments, "--labels", "acdc"]).out
+    assert line not in interpolate("a", "b", arguments=arguments, folder="other").out
+
+
+def test_a_hundred_steps_are_listed_in_order(interpolate):
+    result = interpolate("a", "b", arguments=["--steps", 100, "--slices", 2, "--labels-only"])
+    told = [line.split(": t ") for line in result.out.splitlines() if ": t " in line]
+    assert [name for name, _ in told] == [f"step-{n:03d}of100.labels.nii.gz" for n in range(1, 101)]
+    assert [float(rest[:5]) for _, rest in told] == pytest.approx(np.arange(1, 101) / 101, abs=6e-4)
+
+
+# Dies at the second move of a step's finished files: one is in place by then.
+DYING = """
+import os
+replace, moves = os.replace, []
+def dying(source, target):
+    if os.path.basename(os.path.dirname(target)) == "out":
+        moves.append(target)
+        if len(moves) == 2:
+            os._exit(9)
+    replace(source, target)
+os.replace = dying
+from SynthLogic.cli import main
+main()
+"""
+
+
+def test_killed_between_two_moves_the_same_command_goes_on(
+    shell, interpolate, files, heart_bundles, tmp_path
+):
+    options = ["--steps", 2, "--slices", 3]
+    command = ["interpolate", files / "a.nii.gz", files / "b.nii.gz", tmp_path / "out", *options, *CPU]
+    command += ["--model", heart_bundles["paint"], "--codec", heart_bundles["label-vae"]]
+    process = shell(*command, code=DYING)
+    said = process.communicate(timeout=120)
+    assert process.returncode == 9, said
+    assert [name for name in names(tmp_path / "out") if name[0] != "."] == ["step-01of02.record.json"]
+    result = interpolate("a", "b", arguments=options)
+    assert result.code == 0, result.err
+    assert "2 made: " in result.out
+    assert len(names(tmp_path / "out")) == 8
+    (tmp_path / "out" / "step-02of02.png").unlink()
+    assert "1 made, 1 were there before" in interpolate("a", "b", arguments=options).out
+
+
 @pytest.mark.parametrize(
     ("who", "arguments", "parts"),
     [
@@ -187,6 +271,8 @@ def test_interpolate_one_heart_with_labels_only(interpolate, tmp_path):
         (("a", "b", "c"), [], ("one label map or two",)),
         (("a", "b"), ["--steps", "0"], ("--steps",)),
         (("a", "b"), ["--slices", "301"], ("--slices", "300")),
+        (("a", "b"), ["--slices", "1"], ("--slices", "2")),
+        (("a", "acdc"), [], ("acdc.nii.gz: ", "exchanged", "--force")),
         (("a", "b"), ["--path", "zigzag"], ("--path", "line")),
         (("a",), ["--style", "vendor-a", "--style", "vendor-b"], ("--style",)),
         (("a", "b"), ["--style", "nobody"], ("nobody", "vendor-a")),

@@ -186,7 +186,7 @@ def test_a_seed_draws_near_a_style(painter: Painter) -> None:
     middle = painter.style_named("vendor-b")
     draws = np.stack([painter.style_named("vendor-b", seed) for seed in range(200)])
     assert np.array_equal(draws[7], painter.style_named("vendor-b", 7))
-    assert np.abs(draws - middle).max() <= 2 + 1e-5  # the spreads of an untrained network are 1
+    assert np.abs(draws - middle).max() <= 1.5 + 1e-5  # the spreads of an untrained network are 1
     assert np.abs(draws.mean(0) - middle).max() < 0.3
     free = np.stack([painter.style_named(None, seed) for seed in range(40)])
     assert len(np.unique(free, axis=0)) == 40

@@ -18,8 +18,6 @@ Plain = dict[str, Any]
 @pytest.fixture
 def painter(spade: Plain, tmp_path: Path) -> Path:
     (folder,) = train(parse_config(spade), tmp_path / "run").bundles
-    licence = folder / "LICENSE"
-    licence.write_text("toy licence", encoding="utf-8")
     return folder
 
 
@@ -28,7 +26,7 @@ def test_styles_are_the_codes_of_the_training_data(painter: Path, spade: Plain) 
     old = load_file(before.folder / before.card.weights_path)
     made = restyle(painter, parse_config(spade), "2.0.0", batches=20)
     assert made.card == before.card.model_copy(update={"version": "2.0.0", "files": made.card.files})
-    assert (painter / "LICENSE").read_text(encoding="utf-8") == "toy licence"
+    assert "2.0.0" in (painter / "LICENSE").read_text(encoding="utf-8")
     new = load_file(made.folder / made.card.weights_path)
     changed = {name for name in old if not torch.equal(old[name], new[name])}
     assert changed == {"style_means", "style_spreads"}
