@@ -66,8 +66,6 @@ def main(folder: Path) -> None:
             host.wait(drawn(quality), 60)
             after = view.pixels()
             found.append(1000 * (time.perf_counter() - start))
-            if os.environ.get("SLIDER_DEBUG"):
-                print(round(found[-1]), panel.slider.answer["seconds"])
             # The harness draws volumes; of segmentations it has the nodes, with labels and surfaces.
             if quality != NONE and np.array_equal(before, after):
                 raise SystemExit("The view did not change; the measurement is void.")
