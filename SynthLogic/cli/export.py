@@ -36,7 +36,7 @@ from SynthLogic.cli.options import (
     PrecisionChoice,
     example,
 )
-from SynthLogic.cli.split_table import Place, lent, read_splits, subject_name
+from SynthLogic.cli.split_table import lent, read_splits, subject_name
 from SynthLogic.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from SynthLogic.cohorts import CohortReport
     from SynthLogic.jobs import CohortSubject
+    from SynthLogic.jobs.cohort_plan import Place
 
 EPILOG = example(
     "crossmodalsynth export labels/*.nii.gz nnUNet_raw --layout nnunet --steps 4 --test patient07",

@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from SynthLogic.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from SynthLogic.jobs import CohortStyle, Reference
+    from SynthLogic.jobs.cohort_plan import Place
+    from SynthLogic.jobs.heart_requests import Split
 
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
-Split = Literal["train", "val", "test"]
 _SPLITS: dict[str, Split] = {"train": "train", "val": "val", "test": "test"}
-Place = tuple[Split | None, str | None]
-"""Split and patient of somebody."""
 
 
 def subject_name(path: Path) -> str:
@@ -74,4 +73,4 @@ def lent(
     return CohortStyle(reference, tuple(stem for stem in stems if stem in known), repr(subject_name(labels)))
 
 
-__all__ = ["Place", "Split", "lent", "read_splits", "subject_name"]
+__all__ = ["lent", "read_splits", "subject_name"]

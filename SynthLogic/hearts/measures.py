@@ -106,8 +106,9 @@ def _along_rays(plane: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     reach = np.hypot(*(max(at - side.start, side.stop - at) for at, side in zip(middle, box, strict=True)))
     radii = np.arange(0, reach, _STEP_PIXELS)
     places = middle[:, None, None] + np.stack([np.sin(angles), np.cos(angles)])[:, :, None] * radii
-    places -= np.array([box[0].start, box[1].start])[:, None, None]
-    inner, outer = _sampled([cavity[box], heart[box]], places)
+    # A border of nothing, also where the heart reaches the slice's edge.
+    places -= np.array([box[0].start, box[1].start])[:, None, None] - 1
+    inner, outer = _sampled([np.pad(mask[box], 1) for mask in (cavity, heart)], places)
     endo = _last(inner)
     epi = _first_below(np.where(radii > endo[:, None], outer, 1.0))
     thickness = epi - endo

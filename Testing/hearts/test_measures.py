@@ -86,6 +86,14 @@ def test_the_wall_of_a_ring_is_as_thick_as_it_was_drawn(radius, wall, place):
     assert found.largest - found.smallest < 2 * 1.5  # a pixel at each outline
 
 
+def test_a_heart_at_the_edge_of_a_slice_is_measured_as_amid_it():
+    plane = ring(rv=False)
+    heart = np.argwhere(plane > 0)
+    cut = plane[: heart[:, 0].max() + 1, heart[:, 1].min() :]
+    found = wall_thickness_mm(cut[None], 1.5)
+    assert found.mean == pytest.approx(wall_thickness_mm(plane[None], 1.5).mean, abs=1e-4)
+
+
 def test_only_closed_walls_have_a_thickness():
     opened = ring()
     opened[28:36, :28] = np.where(opened[28:36, :28] == MYO, 0, opened[28:36, :28])

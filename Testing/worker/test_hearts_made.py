@@ -47,14 +47,15 @@ def lines(folder):
 
 def test_names_show_parents_place_and_style_but_no_hashes(save, tmp_path):
     seeded = {"choice": {"kind": "seed", "seed": 7}}
-    answer = save(
+    made = [
         ("Doe 3", None, record_of(A, B, t=0.75)),
         ("Doe 1", None, record_of(A, B, t=0.25)),
         ("Doe 1 again", None, record_of(A, B, t=0.25)),
         ("Doe", None, record_of(C, style=seeded)),
         ("Doe edited", None, record_of("d" * 64, C, kept_frame=True)),
         ("Doe finer", None, record_of(A, t=0.0)),
-    )
+    ]
+    answer = save(*made)
     assert answer["written"] == [
         "P001xP002_t02of02_vendor-a",
         "P001xP002_t01of02_vendor-a_n1",
@@ -74,14 +75,7 @@ def test_names_show_parents_place_and_style_but_no_hashes(save, tmp_path):
             assert secret.encode() not in content
     record = json.loads((tmp_path / "made" / rows[0]["record"]).read_text())
     assert (record["inputs"], record["cohort"]["parents"]) == (2, ["P001", "P002"])
-    again = save(
-        ("Doe 3", None, record_of(A, B, t=0.75)),
-        ("Doe 1", None, record_of(A, B, t=0.25)),
-        ("Doe 1 again", None, record_of(A, B, t=0.25)),
-        ("Doe", None, record_of(C, style=seeded)),
-        ("Doe edited", None, record_of("d" * 64, C, kept_frame=True)),
-        ("Doe finer", None, record_of(A, t=0.0)),
-    )
+    again = save(*made)
     assert len(again["skipped"]) == 6
 
 
