@@ -113,7 +113,7 @@ def read_any_record(path: Path) -> Record | HeartRecord:
             f"{path.name} is of a heart in an exported folder, where no record says what it was made from; "
             "name the record of the heart that was exported."
         )
-    return HeartRecord.from_data(data) if kind in ("paint", "interpolate", "cohort") else read_record(path)
+    return HeartRecord.from_data(data) if kind in ("paint", "interpolate") else read_record(path)
 
 
 __all__ = ["Frame", "HeartOutput", "HeartRecord", "StyleId", "read_any_record"]
