@@ -28,21 +28,22 @@ def large_subject():
     return make_subject(5, shape=(128, 128, 128), spacing=(3.0, 3.0, 3.0))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(autouse=True)
 def worker_pids():
-    """A function that gives the process ids of this process's workers."""
-    return workers
+    """A function that gives the process ids of the test's workers; other tests' may live in this process."""
+    before = workers()
+    return lambda: workers() - before
 
 
 @pytest.fixture
-def module(host, tmp_path, monkeypatch):
+def module(host, tmp_path, monkeypatch, worker_pids):
     """The module's widget, with an empty store of imported bundles; no worker may outlive it."""
     monkeypatch.setenv("CROSSMODALSYNTH_HOME", str(tmp_path / "home"))
-    before, files = workers(), leftovers()
+    files = leftovers()
     widget = host.load_module(MODULE)
     yield widget
     host.unload_module("CrossModalSynth")
-    host.wait(lambda: workers() <= before, 5)
+    host.wait(lambda: not worker_pids(), 5)
     assert leftovers() <= files
 
 
