@@ -112,6 +112,9 @@ def main(folder: Path) -> None:
 
     heart_pictures(host, module, picture, folder / "cohort")
     module.ui.tabs.setCurrentWidget(module.ui.translateTab)
+    # The views lie along the hearts.
+    for name, orientation in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal")):
+        host.scene.GetNodeByID(f"vtkMRMLSliceNode{name}").SetOrientation(orientation)
     host.show_volumes(ct)
 
     # First use.
@@ -170,12 +173,13 @@ def heart_pictures(host: Any, module: Any, picture: Any, cohort: Path) -> None:
     picture("interpolate")
     tabs.setCurrentWidget(module.ui.exportTab)
     export.ui.stepsSpin.value = 2
-    export.ui.folderEdit.text = str(cohort)
+    # The real folder is none that a reader would know.
+    export.ui.folderEdit.text = "/data/cohort"
     host.wait(lambda: export.ui.exportButton.enabled, 60)
     picture("export")
+    export.ui.folderEdit.text = str(cohort)
     export.ui.exportButton.click()
     host.wait(lambda: not export.work.busy, 300)
-    # The folder is none that a reader would know.
     export.ui.summaryLabel.text = export.ui.summaryLabel.text.replace(str(cohort), "/data/cohort")
     export.ui.folderEdit.text = "/data/cohort"
     picture("exported")
