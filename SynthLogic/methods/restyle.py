@@ -1,7 +1,10 @@
-"""Measure the styles of a painter anew: ``python -m SynthLogic.methods.restyle BUNDLE RECIPE.yaml VERSION``.
+"""Measure the styles of a painter on whole scans.
 
-A training gathers middle and spread of each style on its way, while the encoder still moves. Here the encoder
-stands still: the training's own batches, changed as in training, are encoded with the bundle's weights.
+    python -m SynthLogic.methods.restyle BUNDLE RECIPE.yaml VERSION
+
+A training gathers middle and spread of each style from single slices, changed as in training, while the
+encoder still moves. But a style that is drawn stands for a scan. Here the encoder stands still, and each scan
+of the training counts once, with the mean code of its slices, which the painter calls the style of a scan.
 """
 
 from __future__ import annotations
@@ -11,29 +14,29 @@ import sys
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 
 from SynthLogic.bundles import Bundle, write_bundle
+from SynthLogic.data import load_hearts
+from SynthLogic.data.heart_library import HeartStack
 from SynthLogic.errors import ConfigError, SynthError
+from SynthLogic.hearts.labels import HeartLabel
 from SynthLogic.methods.config import TrainConfig
 from SynthLogic.methods.hearts import HeartConfig
 from SynthLogic.methods.read import load_config
-from SynthLogic.methods.register import method_named
 from SynthLogic.methods.styles import StyleBook
 from SynthLogic.networks.spade_generator import SpadeGenerator
 
-BATCHES = 1000
 
-
-def restyle(folder: Path, config: TrainConfig, version: str, batches: int = BATCHES) -> Bundle:
+def restyle(folder: Path, config: TrainConfig, version: str) -> Bundle:
     """Write the bundle in ``folder`` again with styles measured on the data of its recipe.
 
     Args:
         folder: a bundle of the task "paint".
         config: the recipe that it was trained with, with its roots.
         version: of the new bundle.
-        batches: of the recipe's size.
 
     Raises:
         ConfigError: the recipe trains no painter, its data cannot be read, or it has other styles.
@@ -48,13 +51,11 @@ def restyle(folder: Path, config: TrainConfig, version: str, batches: int = BATC
     kept = [names.index(style.name) for style in bundle.card.styles if style.name in names]
     if len(kept) != len(bundle.card.styles):
         raise ConfigError("The bundle has styles that are not in the recipe; give the recipe of the bundle.")
-    material = method_named(config.method).family.read(config, print)
     book = StyleBook(len(names), painter.style, memory=sys.maxsize)
-    with torch.inference_mode():
-        for number in range(batches):
-            batch = material.stream.batch(number)
-            codes, _ = painter.encode_style(batch["image"], batch["labels"])
-            book.take_in(codes, batch["style"])
+    for stack in load_hearts(config.data, images=True, progress=print).stacks:
+        if stack.image is not None and stack.labels.any():
+            code = _code(painter, stack, config.data.margin)
+            book.take_in(code[None], torch.tensor([stack.style]))
     missing = [names[n] for n in kept if not book.seen[n]]
     if missing:
         raise ConfigError(
@@ -69,6 +70,19 @@ def restyle(folder: Path, config: TrainConfig, version: str, batches: int = BATC
     return write_bundle(folder, card, state, overwrite=True)
 
 
+@torch.inference_mode()
+def _code(painter: SpadeGenerator, stack: HeartStack, margin: int) -> torch.Tensor:
+    """The mean code (length,) of the slices that show the heart, as ``Painter.style_of`` takes it."""
+    assert stack.image is not None
+    inner = slice(margin, stack.labels.shape[1] - margin)
+    shown = stack.labels.any(axis=(1, 2))
+    image = torch.from_numpy(stack.image[shown, inner, inner].astype(np.float32))
+    labels = torch.from_numpy(stack.labels[shown, inner, inner])
+    one_hot = labels[:, None] == torch.arange(len(HeartLabel))[:, None, None]
+    codes, _ = painter.encode_style(image[:, None], one_hot.float())
+    return codes.mean(0)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """From the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m SynthLogic.methods.restyle", description=__doc__)
@@ -76,11 +90,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("recipe", type=Path, help="YAML file that it was trained with")
     parser.add_argument("version", help="of the new bundle")
     parser.add_argument("--root", action="append", default=[], metavar="NAME=FOLDER", help="of data.roots")
-    parser.add_argument("--batches", type=int, default=BATCHES)
     given = parser.parse_args(arguments)
     try:
         config = load_config(given.recipe).with_roots(dict(root.split("=", 1) for root in given.root))
-        made = restyle(given.bundle, config, given.version, given.batches)
+        made = restyle(given.bundle, config, given.version)
     except SynthError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code

@@ -5,6 +5,8 @@ import pytest
 
 from SynthLogic.benchmarks import heart_images, heart_shapes
 from SynthLogic.benchmarks.heart_cases import VAE, shipped, simulated
+from SynthLogic.benchmarks.segmenter import Segmenter, grey
+from SynthLogic.errors import TrainingError
 from SynthLogic.hearts import HeartLabel
 
 
@@ -42,7 +44,9 @@ def test_shapes_with_the_bundle_that_ships():
     assert set(cells(sizes)) == set(heart_shapes.WAYS)
 
 
-SMALL = heart_images.Scale(teachers=4, tested=2, iterations=25, splits=1, few=2, pairs=1, few_iterations=8)
+SMALL = heart_images.Scale(
+    teachers=4, tested=2, iterations=25, splits=1, few=2, pairs=1, few_iterations=8, least_dice=0
+)
 
 
 def test_images_are_painted_judged_and_the_same_again():
@@ -56,3 +60,16 @@ def test_use_compares_all_ways_on_the_same_stacks():
     table, gates = heart_images.use_tables(quiet, scale=SMALL)
     assert len(table.rows) == 5
     assert len(gates.rows) == 3
+
+
+def test_a_network_that_did_not_learn_measures_nothing():
+    heart = next(iter(simulated(1, images=True)))["ed"]
+    with pytest.raises(TrainingError, match="did not learn"):
+        Segmenter(
+            [grey(heart.image)],
+            [heart.short_axis.labels],
+            iterations=1,
+            seed=0,
+            augment=False,
+            least_dice=0.5,
+        )
