@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from SynthLogic.inference.lanes import side_by_side
+
 if TYPE_CHECKING:
     from SynthLogic.networks.label_vae import LabelVae
 
@@ -28,16 +30,20 @@ class Drawing:
     def __init__(self, logits: Tensor, network: LabelVae, values: NDArray[np.uint8]) -> None:
         self._logits, self._network, self._values = logits, network, values
 
-    @torch.inference_mode()
     def labels(self, bias: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
         """The likeliest labels (K, size, size).
 
         Args:
             bias: added to the logits of each label but the background, in nats; None adds nothing.
         """
-        logits = self._logits if bias is None else self._logits + self._column(bias)
-        parts = [likeliest(self._network.enlarge(part)).cpu().numpy() for part in logits.split(_TOGETHER)]
-        return self._values[np.concatenate(parts)]
+        column = None if bias is None else self._column(bias)
+
+        def decide(logits: Tensor) -> NDArray[np.uint8]:
+            with torch.inference_mode():
+                shifted = logits if column is None else logits + column
+                return self._values[likeliest(self._network.enlarge(shifted)).cpu().numpy()]
+
+        return np.concatenate(side_by_side(decide, self._logits.split(_TOGETHER)))
 
     @torch.inference_mode()
     def slopes(self, bias: NDArray[np.float64]) -> NDArray[np.float64]:

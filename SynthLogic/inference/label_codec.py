@@ -21,8 +21,8 @@ _CPU_BATCH = 8
 class LabelCodec(SliceNetwork):
     """The label VAE of a bundle (Kingma and Welling 2014; on hearts Amirrajab 2022), in fp32.
 
-    Same labels or vectors, same bits, however many slices are given together; but not on another device or
-    with another number of threads.
+    Same labels or vectors, same bits, however many slices are given together and on however many threads of a
+    CPU; but not on another device.
 
     Args:
         bundle: an opened bundle of the task "label-vae".

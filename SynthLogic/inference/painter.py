@@ -18,8 +18,8 @@ from SynthLogic.volume import Volume
 if TYPE_CHECKING:
     from SynthLogic.networks.spade_generator import SpadeGenerator
 
-# Slices in a pass on a CPU: few enough that a single slice, which is filled up to as many, is quick.
-_CPU_BATCH = 2
+# Slices in a pass on a CPU: a single slice, which would be filled up to as many, is to be quick.
+_CPU_BATCH = 1
 # A drawn style stays within so many standard deviations of the middle: far out, looks of two styles meet.
 _FARTHEST = 1.5
 
@@ -27,8 +27,8 @@ _FARTHEST = 1.5
 class Painter(SliceNetwork):
     """The SPADE generator of a bundle (Park et al. 2019; on hearts Amirrajab 2022).
 
-    Same labels and style, same bits, however many slices are given together; but not on another device, in
-    another precision or with another number of threads.
+    Same labels and style, same bits, however many slices are given together and on however many threads of a
+    CPU; but not on another device or in another precision.
 
     Args:
         bundle: an opened bundle of the task "paint".

@@ -14,6 +14,7 @@ from torch import Tensor
 from SynthLogic.bundles import Bundle, LabelChannel, Task
 from SynthLogic.errors import BundleError, DeviceError, InputError
 from SynthLogic.inference.device import choose_device, reproducible
+from SynthLogic.inference.lanes import side_by_side
 from SynthLogic.inference.monitor import CancelCallback, Monitor
 from SynthLogic.inference.runner import guarded
 
@@ -70,27 +71,30 @@ class SliceNetwork:
     ) -> NDArray[Any]:
         """``work`` on the stacks (K, ..), some slices at a time; (K, ..).
 
+        ``cancel`` is asked in the threads that work.
+
         Raises:
             Cancelled: the user asked to stop.
             DeviceError: memory ran out with a single slice, or the device failed.
             BundleError: the result is not finite.
         """
-        monitor, parts, done = Monitor(cancel=cancel), [], 0
-        with reproducible(0, self.device), torch.inference_mode():
-            while done < len(stacks[0]):
-                monitor.check()
-                group = [stack[done : done + self.batch] for stack in stacks]
-                part = self._attempt(work, [_filled(stack, self.batch) for stack in group])
-                if part is None:
-                    if self.batch == 1:
-                        raise DeviceError(
-                            f"Memory of {self.device} ran out even with one slice; close other programs or "
-                            "use another device."
-                        )
-                    self.batch //= 2
-                    continue
-                parts.append(part[: len(group[0])])
-                done += len(group[0])
+        monitor = Monitor(cancel=cancel)
+
+        def attempt(start: int) -> NDArray[Any]:
+            monitor.check()
+            group = [stack[start : start + self.batch] for stack in stacks]
+            with torch.inference_mode():
+                tensors = [torch.from_numpy(_filled(part, self.batch)).to(self.device) for part in group]
+                result: NDArray[Any] = work(*tensors).cpu().numpy()
+            return result[: len(group[0])]
+
+        parts = None
+        with reproducible(0, self.device):
+            while parts is None:
+                try:
+                    parts = guarded(lambda: self._each(attempt, len(stacks[0])), self.device)
+                except MemoryError:
+                    self._halve_batch()
         result = np.concatenate(parts)
         if result.dtype.kind == "f" and not np.isfinite(result).all():
             raise BundleError(
@@ -99,22 +103,20 @@ class SliceNetwork:
             )
         return result
 
-    def _attempt(self, work: Callable[..., Tensor], stacks: list[NDArray[Any]]) -> NDArray[Any] | None:
-        """The result of ``work``, or None when memory ran out and was given back."""
+    def _each(self, work: Callable[[int], NDArray[Any]], count: int) -> list[NDArray[Any]]:
+        starts = range(0, count, self.batch)
+        return side_by_side(work, starts) if self.device.type == "cpu" else [work(start) for start in starts]
 
-        def attempt() -> NDArray[Any]:
-            tensors = [torch.from_numpy(stack).to(self.device) for stack in stacks]
-            result: NDArray[Any] = work(*tensors).cpu().numpy()
-            return result
-
-        try:
-            return guarded(attempt, self.device)
-        except MemoryError:
-            pass
+    def _halve_batch(self) -> None:
+        if self.batch == 1:
+            raise DeviceError(
+                f"Memory of {self.device} ran out even with one slice; close other programs or use another "
+                "device."
+            )
+        self.batch //= 2
         if self.device.type == "cuda":
             gc.collect()
             torch.cuda.empty_cache()
-        return None
 
     def _indices(self, labels: NDArray[Any]) -> NDArray[np.uint8]:
         """Channels of the network (K, size, size) for the values ``labels``.
