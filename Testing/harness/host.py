@@ -189,7 +189,9 @@ class Host:
 
     # Event loop
 
-    def wait(self, predicate: Callable[[], Any], timeout_s: float = 30.0) -> None:
+    def wait(
+        self, predicate: Callable[[], Any], timeout_s: float = 30.0, look_every_s: float = 0.005
+    ) -> None:
         """Turn the event loop until the predicate holds.
 
         Raises:
@@ -202,7 +204,7 @@ class Host:
                 self.check()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"still waiting after {timeout_s} s")
-            self.spin(0.005)
+            self.spin(look_every_s)
 
     def spin(self, seconds: float = 0.02) -> None:
         """Turn the event loop for a while."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,16 @@ _COLORS = {"Red": "#f34a33", "Green": "#6eb04b", "Yellow": "#edd54c"}
 
 
 class SliceView(QtWidgets.QWidget):
-    """The picture of one slice. Its size in pixels is the slice node's size."""
+    """The picture of one slice. Its size in pixels is the slice node's size.
+
+    Attributes:
+        drawn_at: when it was last drawn on the screen, by ``time.perf_counter``; 0 before.
+    """
 
     def __init__(self, logic: Any, parent: Any = None) -> None:
         super().__init__(parent)
         self._logic = logic
+        self.drawn_at = 0.0
         self.setMinimumSize(60, 60)
         # Both events: a new opacity is an event of the composite node only.
         for event in ("ModifiedEvent", slicer.vtkMRMLSliceLogic.CompositeModifiedEvent):
@@ -68,6 +74,7 @@ class SliceView(QtWidgets.QWidget):
         painter = QtGui.QPainter(self)
         painter.drawImage(self.rect(), image)
         painter.end()
+        self.drawn_at = time.perf_counter()
 
 
 class SliceWidget(QtWidgets.QFrame):
