@@ -37,8 +37,10 @@ def _tidy(result: NDArray[np.uint8]) -> None:
     for label in LABELS:
         mask = result == label
         numbered, count = ndimage.label(mask, _SIDES)
-        if not count:
-            continue
+        areas = np.count_nonzero(mask, axis=(1, 2))
+        least = _FEWEST if label == HeartLabel.RV_CAVITY else 1
+        if count == np.count_nonzero(areas) == np.count_nonzero(areas >= least):
+            continue  # one piece in each slice, as nearly always
         sizes = np.bincount(numbered.ravel(), minlength=count + 1)
         sizes[0] = 0
         slice_of = np.zeros(count + 1, int)
@@ -51,8 +53,7 @@ def _tidy(result: NDArray[np.uint8]) -> None:
         order = order[order > 0]
         largest[slice_of[order]] = order
         keep[largest[np.unique(slice_of[1:])]] = True
-        if label == HeartLabel.RV_CAVITY:
-            keep &= sizes >= _FEWEST
+        keep &= sizes >= least
         keep[0] = True
         stray = mask & ~keep[numbered]
         if stray.any():
