@@ -13,9 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from safetensors.torch import load_file
-
-from SynthLogic.bundles import Bundle, Figure, write_bundle
+from SynthLogic.bundles import Bundle, Figure, rewrite_bundle
 from SynthLogic.errors import ConfigError
 
 _GATES = "Gates"
@@ -32,8 +30,7 @@ def release(folder: Path, tables: Sequence[Path]) -> Bundle:
     bundle = Bundle.open(folder)
     figures = tuple(figure for path in tables for figure in _figures(path))
     card = bundle.card.model_copy(update={"figures": figures})
-    weights = load_file(bundle.folder / bundle.card.weights_path)
-    return write_bundle(folder, card, weights, overwrite=True)
+    return rewrite_bundle(bundle, card)
 
 
 def _figures(path: Path) -> Iterator[Figure]:

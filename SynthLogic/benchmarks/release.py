@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from safetensors.torch import load_file
-
 from SynthLogic.benchmarks.cases import DIRECTIONS, TEST_SEED, TEST_SUBJECTS, case_of, unseen_subjects
 from SynthLogic.benchmarks.quality import card_figures
-from SynthLogic.bundles import Bundle, Figure, write_bundle
+from SynthLogic.bundles import Bundle, Figure, rewrite_bundle
 from SynthLogic.errors import ConfigError
 from SynthLogic.inference import mean_difference
 from SynthLogic.resources import resource_folder
@@ -41,8 +39,7 @@ def release(folder: Path, direction: str) -> Bundle:
     precision = bundle.card.precision.model_copy(update={"bf16_mean_difference": bf16})
     card = bundle.card.model_copy(update={"figures": figures, "precision": precision})
     licence = (resource_folder() / "licences" / f"{card.licence.spdx}.txt").read_text(encoding="utf-8")
-    weights = load_file(bundle.folder / bundle.card.weights_path)
-    return write_bundle(folder, card, weights, licence=licence, overwrite=True)
+    return rewrite_bundle(bundle, card, licence=licence)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from SynthLogic.bundles.store import (
     remove,
     user_store,
 )
-from SynthLogic.bundles.write import write_bundle
+from SynthLogic.bundles.write import rewrite_bundle, write_bundle
 
 __all__ = [
     "PLANES",
@@ -59,6 +59,7 @@ __all__ = [
     "pick",
     "pick_task",
     "remove",
+    "rewrite_bundle",
     "summary",
     "user_store",
     "write_bundle",

@@ -66,6 +66,20 @@ def write_bundle(
     return Bundle.open(folder, trusted=card.format != "safetensors")
 
 
+def rewrite_bundle(
+    bundle: Bundle, card: Card, tensors: Mapping[str, Tensor] | None = None, licence: str | None = None
+) -> Bundle:
+    """Write a bundle of tensors again with another card, its weights as they are but for ``tensors``.
+
+    Raises:
+        BundleError, OutputError: as ``write_bundle``; the bundle is then as before.
+    """
+    from safetensors.torch import load_file
+
+    weights = load_file(bundle.folder / bundle.card.weights_path) | dict(tensors or {})
+    return write_bundle(bundle.folder, card, weights, licence=licence, overwrite=True)
+
+
 def _fill(folder: Path, card: Card, weights: Mapping[str, Tensor] | Path, licence: str | None) -> None:
     from SynthLogic.bundles.monai_layout import inference_json, metadata_json
 

@@ -92,7 +92,7 @@ def held_between(
         )
         if excess < least:
             best, least = labels, excess
-        if excess == 0:
+        if excess == 0 or number == _TRIES - 1:
             break
         change = _wanted(found, low, high, spacing, len(labels))
         pixel_ml = spacing[0] * spacing[1] * spacing[2] * max(len(labels) - 1, 1) / 1000

@@ -16,9 +16,8 @@ from typing import cast
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
-from SynthLogic.bundles import Bundle, write_bundle
+from SynthLogic.bundles import Bundle, rewrite_bundle
 from SynthLogic.data import load_hearts
 from SynthLogic.data.heart_library import HeartStack
 from SynthLogic.errors import ConfigError, SynthError
@@ -53,9 +52,8 @@ def restyle(folder: Path, config: TrainConfig, version: str) -> Bundle:
         raise ConfigError("The bundle has styles that are not in the recipe; give the recipe of the bundle.")
     book = StyleBook(len(names), painter.style, memory=sys.maxsize)
     for stack in load_hearts(config.data, images=True, progress=print).stacks:
-        if stack.image is not None and stack.labels.any():
-            code = _code(painter, stack, config.data.margin)
-            book.take_in(code[None], torch.tensor([stack.style]))
+        code = _code(painter, stack, config.data.margin)
+        book.take_in(code[None], torch.tensor([stack.style]))
     missing = [names[n] for n in kept if not book.seen[n]]
     if missing:
         raise ConfigError(
@@ -64,10 +62,9 @@ def restyle(folder: Path, config: TrainConfig, version: str) -> Bundle:
     for buffer in (book.means, book.products, book.seen):
         buffer.data = buffer[kept]
     book.write_into(painter)
-    state = load_file(bundle.folder / bundle.card.weights_path)
-    state |= {name: painter.get_buffer(name).clone() for name in ("style_means", "style_spreads")}
+    styles = {name: painter.get_buffer(name) for name in ("style_means", "style_spreads")}
     card = bundle.card.model_copy(update={"version": version})
-    return write_bundle(folder, card, state, overwrite=True)
+    return rewrite_bundle(bundle, card, styles)
 
 
 @torch.inference_mode()
