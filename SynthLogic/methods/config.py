@@ -109,7 +109,7 @@ class TrainConfig(_Strict):
         seed: of weights, samples and image pools.
         network: what is trained and exported.
         discriminator: all discriminators, for methods that have them.
-        losses: weights by name; each method knows its own.
+        losses: weights and choices by name; each method knows its own.
         optimiser: Adam's arguments.
         schedule: iterations.
         batch: samples in an iteration.
@@ -129,7 +129,7 @@ class TrainConfig(_Strict):
     seed: int = Field(default=0, ge=0)
     network: NetworkConfig = NetworkConfig()
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
-    losses: dict[str, float] = Field(default_factory=dict)
+    losses: dict[str, float | str] = Field(default_factory=dict)
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     batch: int = Field(default=1, ge=1)

@@ -5,7 +5,11 @@ Two generators G: a -> b and F: b -> a, two PatchGAN discriminators, and
     L(G, F) = LSGAN(G, D_b) + LSGAN(F, D_a)
               + lambda_cycle [ |F(G(x_a)) - y_a|_1 + |G(F(x_b)) - y_b|_1 ]
               + lambda_identity [ |G(x_b) - y_b|_1 + |F(x_a) - y_a|_1 ]
+              + lambda_gc       1/2 [ 1 - GC(y_a, G(x_a)) + 1 - GC(y_b, F(x_b)) ]
               + lambda_tissue   [ T_b(G(x_a)) + T_a(F(x_b)) ]
+
+GC is gradient consistency (paper 2, eq. 2 to 4), as published or for any contrast. The method "cyclegan-gc"
+is this one with that paper's weights.
 
 T is the optional loss of ``SynthLogic.losses.tissue`` for volumes that have label maps, which the generators
 never see; it is not part of the published method. With ``tissue_first`` it alone teaches the generators for
@@ -18,7 +22,7 @@ inputs x = y and this is the published loss. Discriminators see y and generated 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -29,7 +33,9 @@ from SynthLogic.losses import (
     TissueLoss,
     cycle_loss,
     discriminator_loss,
+    edge_consistency_loss,
     generator_loss,
+    gradient_consistency_loss,
     identity_loss,
 )
 from SynthLogic.methods.base import Weights
@@ -39,18 +45,30 @@ from SynthLogic.methods.translation import Direction, TranslationConfig, Transla
 
 
 class CycleGanWeights(Weights):
-    """Published: lambda_cycle 10 (Zhu), 3 (paper 2); lambda_identity 0.5 lambda_cycle where it is used."""
+    """Published: lambda_cycle 10 (Zhu), 3 (paper 2); lambda_identity 0.5 lambda_cycle where it is used.
+
+    ``gc`` says which edges count as equal: "published" wants the same contrast, "any-contrast" does not.
+    """
 
     lambda_cycle: float = Field(default=10.0, ge=0)
     lambda_identity: float = Field(default=0.0, ge=0)
+    lambda_gc: float = Field(default=0.0, ge=0)
+    gc: Literal["published", "any-contrast"] = "published"
     lambda_tissue: float = Field(default=0.0, ge=0)
     tissue_first: int = Field(default=0, ge=0)
+
+
+class GradientConsistencyWeights(CycleGanWeights):
+    """As paper 2 has them (Hiasa et al. 2018)."""
+
+    lambda_cycle: float = Field(default=3.0, ge=0)
+    lambda_gc: float = Field(default=0.3, ge=0)
 
 
 class CycleGan(TranslationMethod):
     """See the module's text. Two optimisers: both generators, both discriminators."""
 
-    weights_class = CycleGanWeights
+    weights_class: ClassVar[type[CycleGanWeights]] = CycleGanWeights
 
     def __init__(self, config: TranslationConfig) -> None:
         super().__init__(config)
@@ -99,6 +117,9 @@ class CycleGan(TranslationMethod):
             identity = [identity_loss(batch[f"{d}_target"], same[d]) for d in ("a", "b")]
             losses["identity"] = torch.stack(identity).sum()
             total = total + self.weights.lambda_identity * losses["identity"]
+        if self.weights.lambda_gc:
+            losses["gc"] = self.gradient_consistency(batch, fakes)
+            total = total + self.weights.lambda_gc * losses["gc"]
         if self.weights.lambda_tissue:
             losses["tissue"] = self.tissue(batch, fakes)
             total = total + self.weights.lambda_tissue * losses["tissue"]
@@ -114,6 +135,12 @@ class CycleGan(TranslationMethod):
     def adversarial(self, fakes: dict[str, Tensor]) -> Tensor:
         """Generators' adversarial loss, both directions."""
         return torch.stack([generator_loss(self.discriminators[d](fakes[d])[-1]) for d in ("a", "b")]).sum()
+
+    def gradient_consistency(self, batch: dict[str, Tensor], fakes: dict[str, Tensor]) -> Tensor:
+        """Mean over both directions of 1 - GC between an image and its translation (paper 2, eq. 4)."""
+        loss = gradient_consistency_loss if self.weights.gc == "published" else edge_consistency_loss
+        found = [loss(batch[f"{o}_target"], fakes[d]) for d, o in (("a", "b"), ("b", "a"))]
+        return torch.stack(found).mean()
 
     def tissue(self, batch: dict[str, Tensor], fakes: dict[str, Tensor]) -> Tensor:
         """Tissue loss of both fakes; a fake has the labels of the subject that it was made from."""
@@ -137,3 +164,9 @@ class CycleGan(TranslationMethod):
         """The pools."""
         for domain, pool in self.pools.items():
             pool.restore(state[domain])
+
+
+class GradientConsistentCycleGan(CycleGan):
+    """CycleGAN with gradient consistency (Hiasa et al. 2018): lambda_cycle 3, lambda_gc 0.3."""
+
+    weights_class = GradientConsistencyWeights

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from SynthLogic.errors import ConfigError
 from SynthLogic.methods.base import Method
-from SynthLogic.methods.cyclegan import CycleGan
+from SynthLogic.methods.cyclegan import CycleGan, GradientConsistentCycleGan
 from SynthLogic.methods.label_vae import LabelVaeMethod
 from SynthLogic.methods.spade import Spade
 from SynthLogic.methods.supervised import Supervised
 
 METHODS: dict[str, type[Method]] = {
     "cyclegan": CycleGan,
+    "cyclegan-gc": GradientConsistentCycleGan,
     "label-vae": LabelVaeMethod,
     "spade": Spade,
     "supervised": Supervised,

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from SynthLogic.data import Batches, load_library
-from SynthLogic.methods import TrainConfig, TrainProgress, train
+from SynthLogic.errors import ConfigError
+from SynthLogic.losses import edge_consistency_loss, gradient_consistency_loss
+from SynthLogic.methods import TrainConfig, TrainProgress, method_named, train
 from SynthLogic.methods.config import DiscriminatorConfig
 from SynthLogic.methods.cyclegan import CycleGan, patch_discriminator
 from SynthLogic.methods.pool import ImagePool
@@ -87,6 +89,35 @@ def test_losses_are_the_published_ones(config: TrainConfig, batch: dict[str, tor
         (adversarial + 7 * cycle + 2 * identity).item(), rel=1e-4
     )
     assert losses["discriminators"].item() == pytest.approx(judged.item(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss"), [("published", gradient_consistency_loss), ("any-contrast", edge_consistency_loss)]
+)
+def test_gradient_consistency_is_that_of_image_and_translation(
+    config: TrainConfig, batch: dict[str, torch.Tensor], kind: str, loss: Callable[..., torch.Tensor]
+) -> None:
+    method = Bare(config.model_copy(update={"losses": {"lambda_gc": 5.0, "lambda_cycle": 0.0, "gc": kind}}))
+    with torch.no_grad():
+        expected = [
+            loss(batch[f"{o}_target"], method.generators[f"{o}_to_{d}"](batch[f"{o}_input"])).item()
+            for d, o in (("b", "a"), ("a", "b"))
+        ]
+    losses = method.step(batch)
+    assert losses["gc"].item() == pytest.approx(sum(expected) / 2, rel=1e-4)
+    total = losses["adversarial"] + 5 * losses["gc"]
+    assert losses["generators"].item() == pytest.approx(total.item(), rel=1e-4)
+
+
+def test_cyclegan_gc_has_the_papers_weights(config: TrainConfig) -> None:
+    method = method_named("cyclegan-gc")(config.model_copy(update={"method": "cyclegan-gc", "losses": {}}))
+    assert (method.weights.lambda_cycle, method.weights.lambda_gc, method.weights.gc) == (
+        3.0,
+        0.3,
+        "published",
+    )
+    with pytest.raises(ConfigError, match="gc"):
+        method_named("cyclegan-gc")(config.model_copy(update={"losses": {"gc": "absolute"}}))
 
 
 def test_a_step_is_clipped_to_the_norm_asked_for(config: TrainConfig, batch: dict[str, torch.Tensor]) -> None:
