@@ -2,6 +2,7 @@
 
 from SynthLogic.phantoms.anatomies import ANATOMIES
 from SynthLogic.phantoms.cohort import MARK, write_cohort, write_subject
+from SynthLogic.phantoms.deformation import Deformation
 from SynthLogic.phantoms.heart import PATHOLOGIES
 from SynthLogic.phantoms.short_axis import HeartSubject, make_heart
 from SynthLogic.phantoms.subject import SHAPE, SPACING, Subject, body_of, make_subject
@@ -16,6 +17,7 @@ __all__ = [
     "SHAPE",
     "SPACING",
     "TISSUES",
+    "Deformation",
     "HeartSubject",
     "Label",
     "Subject",
