@@ -87,12 +87,17 @@ class ExportPanel:
 
     def _onStyles(self, answer):
         wasBlocked = self.ui.stylesList.blockSignals(True)
+        listed = self.ui.stylesList
+        items = [listed.item(n) for n in range(listed.count)]
+        # Another bundle was imported, say: what the user has unticked stays so.
+        unticked = {item.data(qt.Qt.UserRole) for item in items if item.checkState() != qt.Qt.Checked}
         self.ui.stylesList.clear()
         for style in answer["styles"]:
             item = qt.QListWidgetItem(style["title"])
             item.setToolTip(style["description"])
             item.setData(qt.Qt.UserRole, NAMED + style["name"])
-            item.setCheckState(qt.Qt.Checked)
+            off = NAMED + style["name"] in unticked
+            item.setCheckState(qt.Qt.Unchecked if off else qt.Qt.Checked)
             self.ui.stylesList.addItem(item)
         self.ui.stylesList.blockSignals(wasBlocked)
         self._show()
@@ -203,7 +208,12 @@ class ExportPanel:
 
     def _arguments(self, consent):
         ui = self.ui
-        shared = {"layout": ui.layoutSelector.currentData, "keep_parent_names": bool(ui.namesCheck.checked)}
+        shared = {
+            "layout": ui.layoutSelector.currentData,
+            "keep_parent_names": bool(ui.namesCheck.checked),
+            "licence": ui.licenceEdit.text.strip(),
+            "authors": [name.strip() for name in ui.authorsEdit.text.split(";") if name.strip()],
+        }
         folder = ui.folderEdit.text.strip()
         if self.subjects.kind == MADE:
             return {**shared, "folder": folder}

@@ -28,8 +28,8 @@ def save_made(scans: Scans, arguments: Data, tell: Tell, cancel: Cancel) -> Data
         scans: opens what was uploaded.
         arguments: ``{"hearts": [{"name": str, "image": REF, "labels": REF, "record": {..}, "split": "train" |
             "val" | "test" | None}], "folder": str, "layout": "nnunet" | "bids" | "plain", "title": str,
-            "keep_parent_names": False, "dataset_id": 501}``; image and labels on one grid. The last three
-            are optional.
+            "keep_parent_names": False, "dataset_id": 501, "licence": "", "authors": [str]}``; image and
+            labels on one grid. All from "title" on are optional.
         tell: told of every subject.
         cancel: asked before every subject.
 
@@ -53,9 +53,10 @@ def save_made(scans: Scans, arguments: Data, tell: Tell, cancel: Cancel) -> Data
     splits = _splits(hearts, hashes)
     plan = _plan(hearts, hashes, keep)
     options: dict[str, Any] = {"labels": {"background": 0, **{s.name: int(v) for v, s in STRUCTURES.items()}}}
-    for name in ("title", "dataset_id"):
+    for name in ("title", "dataset_id", "licence"):
         if name in arguments:
             options[name] = arguments[name]
+    options["authors"] = tuple(arguments.get("authors", ()))
     report = write_cohort(
         plan,
         make,

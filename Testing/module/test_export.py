@@ -98,12 +98,23 @@ def test_nnunet_with_parents_and_their_names(tab, tmp_path):
     tab.ui.namesCheck.checked = True
     assert tab.ui.namesWarning.visible
     assert tab.ui.estimateLabel.text.startswith("8 subjects")
+    tab.ui.licenceEdit.text, tab.ui.authorsEdit.text = " CC-BY-4.0 ", "A. Author; B. Author;"
     tab.export(tmp_path / "raw", "nnunet")
     [dataset] = (tmp_path / "raw").rglob("dataset.json")
     assert json.loads(dataset.read_text())["numTraining"] == 8
+    assert json.loads(dataset.read_text())["licence"] == "CC-BY-4.0"
     assert len(list((dataset.parent / "imagesTr").iterdir())) == 8
     assert len(list((dataset.parent / "labelsTr").iterdir())) == 8
     assert any("Doe" in path.name for path in (dataset.parent / "labelsTr").iterdir())
+
+
+def test_what_was_unticked_stays_so_when_styles_are_listed_again(tab):
+    import qt
+
+    tab.styles(1)
+    tab.panel._onStyles(tab.panel.known.answer)
+    listed = tab.ui.stylesList
+    assert [listed.item(n).checkState() == qt.Qt.Checked for n in range(listed.count)] == [False, True]
 
 
 def test_cancel_and_go_on(tab, tmp_path):
@@ -162,6 +173,13 @@ def test_hearts_made_in_the_scene(tab, tmp_path, host):
     tab.split(0, 2)
     assert "descend from one heart" in tab.ui.estimateLabel.text
     tab.split(0, 0)
+    tab.ui.licenceEdit.text, tab.ui.authorsEdit.text = "CC0-1.0", "A. Author; B. Author;"
+    tab.export(tmp_path / "made-bids", "bids")
+    [account] = [
+        p for p in (tmp_path / "made-bids").rglob("dataset_description.json") if "Authors" in p.read_text()
+    ]
+    told = json.loads(account.read_text())
+    assert (told["License"], told["Authors"]) == ("CC0-1.0", ["A. Author", "B. Author"])
     tab.export(tmp_path / "made")
     from SynthLogic.volume import read_volume
 
