@@ -325,7 +325,8 @@ class ReferenceScan:
             matching = matched(parts, byValue)
             problem = matching.problem()
             if problem:
-                raise InputError(_("Reference scan: {problem}").format(problem=problem))
+                name = labels.GetName()
+                raise InputError(_("Labels {name}: {problem}").format(name=name, problem=problem))
             values = {part.key: int(matching.labels[part.value] or 0) for part in parts}
             yield from source.read(values, grid, array, step)
             if not array.any():

@@ -10,7 +10,7 @@ from SynthLogic.errors import InputError
 from SynthLogic.hearts import HeartLabel
 from SynthLogic.jobs.heart_desk import Reference
 from SynthLogic.jobs.heart_labels import Heart, read_heart
-from SynthLogic.volume import Volume, read_volume
+from SynthLogic.volume import Scan, Volume, read_volume
 
 _FEW_VALUES = 12
 _COVERED = 0.95
@@ -44,6 +44,22 @@ def read_reference(image: Path, labels: Path, values: str = "mms", force: bool =
     return Reference(scan, heart)
 
 
+def checked_reference(scan: Scan, heart: Heart, force: bool = False) -> Reference:
+    """As ``read_reference``, of what was read already.
+
+    Raises:
+        InputError: they cannot be used, or do not belong together.
+    """
+    try:
+        _check_image(scan.volume, heart)
+        heart.raise_if_stopped(force)
+        if not force:
+            _check_blood(scan.volume, heart, "the scan")
+    except InputError as error:
+        raise InputError(f"Reference scan: {error}") from None
+    return Reference(scan, heart)
+
+
 def _check_image(image: Volume, heart: Heart) -> None:
     """Whether it is an image, and shows the heart."""
     step = max(1, round((image.array.size / _SAMPLE) ** (1 / 3)))
@@ -69,8 +85,8 @@ def _check_blood(image: Volume, heart: Heart, name: str) -> None:
     if len(blood) and len(muscle) and blood.mean() <= muscle.mean():
         raise InputError(
             f"What is labelled LV cavity is no brighter in {name} than the myocardium, so these may not be "
-            "its labels; give those that are, or add --force to go on all the same."
+            "its labels: give those that are; add --force to go on all the same."
         )
 
 
-__all__ = ["read_reference"]
+__all__ = ["checked_reference", "read_reference"]

@@ -26,7 +26,7 @@ def blend(data: HeartData, arguments: Data, tell: Tell, cancel: Cancel) -> Data:
     data.agree(arguments)
     wanted = arguments.get("paint", "none")
     (first, reference_a), (last, reference_b) = (
-        data.style(arguments.get(key)) for key in ("style_a", "style_b")
+        data.style(arguments.get(key), bool(arguments.get("force"))) for key in ("style_a", "style_b")
     )
     fields = {name: arguments[name] for name in ("path", "slices") if name in arguments}
     request = InterpolateRequest.from_data(

@@ -23,6 +23,8 @@ class HeartData:
     def __init__(self, scans: Scans) -> None:
         self.scans = scans
         self._hearts: Hearts | None = None
+        # Scans and labels that were found to belong together, by their hashes.
+        self._sound: set[tuple[str, str]] = set()
 
     @property
     def used(self) -> bool:
@@ -37,14 +39,26 @@ class HeartData:
         self._hearts = self._hearts or Hearts()
         return self._hearts
 
-    def style(self, data: Data | None) -> tuple[Data | None, Reference | None]:
-        """A STYLE as a request has it, and its scan."""
+    def style(self, data: Data | None, force: bool = False) -> tuple[Data | None, Reference | None]:
+        """A STYLE as a request has it, and its scan; ``force`` as the task's.
+
+        Raises:
+            InputError: see ``jobs.reference.checked_reference``.
+        """
         from SynthLogic.jobs.heart_desk import Reference
+        from SynthLogic.jobs.reference import checked_reference
 
         if data is None or data.get("kind") != "scan":
             return data, None
         labels = self.hearts.heart(self.scans.open(data["labels"]), name="The reference's labels")
-        return {"kind": "scan"}, Reference(self.scans.open(data["image"]), labels)
+        image = self.scans.open(data["image"])
+        pair = (image.content_hash, labels.content_hash)
+        if pair in self._sound:
+            return {"kind": "scan"}, Reference(image, labels)
+        reference = checked_reference(image, labels, force)
+        if not force:
+            self._sound.add(pair)
+        return {"kind": "scan"}, reference
 
     def agree(self, arguments: Data) -> None:
         """Remember that the user has agreed to restricted licences, if that was said."""

@@ -146,7 +146,7 @@ class HeartTasks:
         from SynthLogic.jobs.paint import paint_volume
 
         self._data.agree(arguments)
-        choice, reference = self._data.style(arguments.get("style"))
+        choice, reference = self._data.style(arguments.get("style"), bool(arguments.get("force")))
         request = PaintRequest.from_data({"style": choice, **shared(arguments)})
         labels = self._data.scans.open(arguments["labels"])
         segmentation = arguments.get("segmentation")
@@ -227,7 +227,7 @@ class HeartTasks:
         data = dict(arguments["request"])
         choices, references = [], []
         for style in data.get("styles", ()):
-            choice, reference = self._data.style(style)
+            choice, reference = self._data.style(style, bool(arguments["request"].get("force")))
             choices.append(choice)
             if reference is not None:
                 references.append(CohortStyle(reference, (style["of"],) if style.get("of") else ()))

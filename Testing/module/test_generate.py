@@ -232,6 +232,24 @@ def test_style_of_a_reference_scan(tab, host):
     assert not np.array_equal(tab.user.array(image), tab.user.array(vendor))
 
 
+def test_a_doubtful_reference_scan_asks_before_it_goes_on(tab, host):
+    heart = tab.user.heart("Mine")
+    sound = tiny_hearts().heart_image(tiny_hearts().heart_labels(radius=20))
+    scan = add_volume(host.scene, sound.with_array(1000 - sound.array), "Dark blood")
+    tab.choose(heart)
+    tab.style.styleSelector.currentIndex = tab.style.styleSelector.findData("scan")
+    tab.style.referenceSelector.setCurrentNode(scan)
+    tab.style.referenceLabelsSelector.setCurrentNode(tab.user.heart("Its heart", radius=20))
+    tab.click()
+    tab.user.wait(lambda: tab.run.messageFrame.visible)
+    assert "no brighter" in tab.run.messageLabel.text
+    assert "--force" not in tab.run.messageLabel.text
+    assert tab.made() == []
+    assert tab.run.forceButton.visible
+    tab.run.forceButton.click()
+    assert tab.user.array(tab.generate()).any()
+
+
 def test_empty_segmentation(tab, host):
     nothing = Volume(np.zeros((4, 8, 8), np.uint8), np.eye(4))
     node = add_segmentation(host.scene, nothing, [Segment(1, "LV"), Segment(2, "Myo")], "Empty")

@@ -131,6 +131,24 @@ def test_the_style_of_a_scan(worker, do, hearts, pair):
     assert arrays["image"].any()
 
 
+def test_a_doubtful_reference_scan_stops_unless_forced(worker, do, hearts, pair):
+    sound = hearts.heart_image(hearts.heart_labels(9))
+    scan = worker.upload(sound.with_array(1000 - sound.array))  # blood darker than muscle
+    style = {"kind": "scan", "image": scan.reference(), "labels": pair[0].reference()}
+    jobs = {
+        "heart_paint": {"labels": pair[1].reference(), "style": style},
+        "heart_blend": {"a": pair[0].reference(), "b": None, "t": 0.0, "style_a": style, "paint": "all"},
+    }
+    for kind, arguments in jobs.items():
+        for _ in range(2):
+            failure = do(kind, [*pair, scan], ["image"], **arguments)
+            assert isinstance(failure, Failure)
+            assert failure.message.startswith("Reference scan: What is labelled LV cavity is no brighter")
+            assert "; add --force" in failure.message
+        _, arrays = do(kind, [*pair, scan], ["image"], force=True, **arguments)
+        assert arrays["image"].any()
+
+
 def test_blend_as_without_the_worker(do, pair, hearts, store):
     arguments = {
         "a": pair[0].reference(),
