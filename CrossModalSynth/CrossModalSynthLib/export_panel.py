@@ -6,7 +6,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CrossModalSynthLib.export_run import ExportRun
+from CrossModalSynthLib.export_run import ExportRun, authorsIn
 from CrossModalSynthLib.heart_work import HeartWork
 from CrossModalSynthLib.known_styles import KnownStyles
 from CrossModalSynthLib.style_chooser import NAMED
@@ -33,6 +33,8 @@ class ExportPanel:
         self.known = KnownStyles(session, installation, self._onStyles, self.work.messages.showFailure)
         self.subjects = SubjectsTable(ui.subjectsTable, session, lambda: self.work.busy, self._show)
         self._parameters, self._folder, self._force = None, "", False
+        # Whether each style that was ever listed is ticked.
+        self._ticks = {}
         ui.whatSelector.addItem(_("A cohort: offspring of the hearts below"), COHORT)
         ui.whatSelector.addItem(_("Hearts made in this scene, as they are"), MADE)
         ui.layoutSelector.addItem(_("nnU-Net (raw data set)"), "nnunet")
@@ -86,21 +88,26 @@ class ExportPanel:
     # -- options --------------------------------------------------------------------------------------------
 
     def _onStyles(self, answer):
+        self._remember()
         wasBlocked = self.ui.stylesList.blockSignals(True)
-        listed = self.ui.stylesList
-        items = [listed.item(n) for n in range(listed.count)]
-        # Another bundle was imported, say: what the user has unticked stays so.
-        unticked = {item.data(qt.Qt.UserRole) for item in items if item.checkState() != qt.Qt.Checked}
         self.ui.stylesList.clear()
         for style in answer["styles"]:
             item = qt.QListWidgetItem(style["title"])
             item.setToolTip(style["description"])
             item.setData(qt.Qt.UserRole, NAMED + style["name"])
-            off = NAMED + style["name"] in unticked
-            item.setCheckState(qt.Qt.Unchecked if off else qt.Qt.Checked)
+            ticked = self._ticks.get(NAMED + style["name"], True)
+            item.setCheckState(qt.Qt.Checked if ticked else qt.Qt.Unchecked)
             self.ui.stylesList.addItem(item)
         self.ui.stylesList.blockSignals(wasBlocked)
         self._show()
+
+    def _remember(self):
+        """Another bundle was imported, say: what the user has unticked stays so, also if it comes back."""
+        for item in self._listed():
+            self._ticks[item.data(qt.Qt.UserRole)] = item.checkState() == qt.Qt.Checked
+
+    def _listed(self):
+        return [self.ui.stylesList.item(n) for n in range(self.ui.stylesList.count)]
 
     def _onWhat(self, index):
         kind = self.ui.whatSelector.currentData
@@ -111,11 +118,8 @@ class ExportPanel:
         self._show()
 
     def _chosenStyles(self):
-        listed = self.ui.stylesList
-        items = [listed.item(n) for n in range(listed.count)]
-        names = [
-            item.data(qt.Qt.UserRole)[len(NAMED) :] for item in items if item.checkState() == qt.Qt.Checked
-        ]
+        ticked = [item for item in self._listed() if item.checkState() == qt.Qt.Checked]
+        names = [item.data(qt.Qt.UserRole)[len(NAMED) :] for item in ticked]
         seeds = range(1, int(self.ui.randomSpin.value) + 1)
         named = [{"kind": "named", "name": name, "seed": None} for name in names]
         return named + [{"kind": "seed", "seed": seed} for seed in seeds]
@@ -212,7 +216,7 @@ class ExportPanel:
             "layout": ui.layoutSelector.currentData,
             "keep_parent_names": bool(ui.namesCheck.checked),
             "licence": ui.licenceEdit.text.strip(),
-            "authors": [name.strip() for name in ui.authorsEdit.text.split(";") if name.strip()],
+            "authors": authorsIn(ui.authorsEdit.plainText),
         }
         folder = ui.folderEdit.text.strip()
         if self.subjects.kind == MADE:

@@ -5,7 +5,7 @@ import json
 import slicer
 from slicer.i18n import tr as _
 
-from CrossModalSynthLib.heart_source import ReferenceScan
+from CrossModalSynthLib.heart_scan import HeartScan
 from CrossModalSynthLib.subjects_table import MADE
 from SynthLogic.scene import record_of
 
@@ -52,7 +52,7 @@ class ExportRun:
             return
         row, fail = self._rows[number], self.work.guarded(self.work.fail)
         if self._made:
-            scan = ReferenceScan(self.session)
+            scan = HeartScan(self.session)
             self._scans.append(scan)
             scan.prepare(row.image, row.node, self._parameters, self.work.guarded(self._onScan), fail)
         else:
@@ -104,6 +104,12 @@ def summaryText(answer):
         lines.append(_("{name} failed: {reason}").format(**why))
     lines.append(_("In {folder}").format(folder=answer["folder"]))
     return "\n".join(lines)
+
+
+def authorsIn(text):
+    """The authors that were typed, one a line or with semicolons between them."""
+    names = (name.strip() for name in text.replace(";", "\n").splitlines())
+    return [name for name in names if name]
 
 
 def unique(names):

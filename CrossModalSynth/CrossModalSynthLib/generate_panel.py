@@ -35,10 +35,11 @@ class GeneratePanel(VTKObservationMixin):
         self._parameters, self._active = None, False
         self._seen, self._looked, self._looking = None, None, None
         self._scene = uuid.uuid4().hex
-        self._force = False
+        # Whether the user goes on in spite of a doubt, and the scan that lent its style when that was said.
+        self._force, self._lender = False, None
         self.known = KnownStyles(session, installation, self._onStyles, self.work.messages.showFailure)
         self.picker = HeartPicker(pieces["heart"], session, "heart", self._onHeart)
-        self.style = StyleChooser(pieces["style"], session, "heart", self._show)
+        self.style = StyleChooser(pieces["style"], session, "heart", self._onStyle)
         ui.generateButton.connect("clicked(bool)", self._onGenerate)
         pieces["run"].forceButton.connect("clicked(bool)", self._onForce)
         self._show()
@@ -89,6 +90,7 @@ class GeneratePanel(VTKObservationMixin):
         if self._parameters is not None:
             self.picker.follow(self._parameters)
             self.style.follow(self._parameters)
+            self._onStyle()
 
     # -- what is there --------------------------------------------------------------------------------------
 
@@ -127,9 +129,19 @@ class GeneratePanel(VTKObservationMixin):
         if upload is not self._looked:
             return
         self._seen, self._looking = answer, None
-        doubts = [f["message"] for f in answer["findings"] if f["needs_force"]]
-        if doubts:
-            self.work.messages.show("\n".join(doubts), canForce=True, ofLook=True)
+        self._tellDoubts()
+        self._show()
+
+    def _tellDoubts(self):
+        if self._doubts():
+            self.work.messages.show("\n".join(self._doubts()), canForce=True, ofLook=True)
+
+    def _onStyle(self):
+        """Who goes on in spite of a doubt about one scan has said nothing of the next."""
+        if self.style.lender != self._lender:
+            self._lender, self._force = self.style.lender, False
+            self.work.messages.hide()
+            self._tellDoubts()
         self._show()
 
     def _onNotSeen(self, upload, failure):
@@ -139,18 +151,24 @@ class GeneratePanel(VTKObservationMixin):
             self._show()
 
     def _onForce(self, checked=False):
+        # A doubt about the labels comes before the button was pressed, one about a reference scan after it.
+        pressed = not self._doubts()
         self._force = True
         self.work.messages.hide()
         self._show()
+        if pressed:
+            self._paint(False)
 
-    def _doubtful(self):
-        return self._seen is not None and any(f["needs_force"] for f in self._seen["findings"])
+    def _doubts(self):
+        """What speaks against the labels as they were seen, in sentences."""
+        findings = [] if self._seen is None else self._seen["findings"]
+        return [f["message"] for f in findings if f["needs_force"]]
 
     def _show(self):
         """What the heart is, what the button does, and whether it can be pressed."""
         source = self.picker.source
         text, button = _("Choose a segmentation of the heart to begin."), _("Generate MR")
-        enabled = source.usable and not self.work.busy and not (self._doubtful() and not self._force)
+        enabled = source.usable and not self.work.busy and (self._force or not self._doubts())
         if self.installation.missing():
             text = _("Before the first image, some libraries have to be installed.")
             button, enabled = _("Install what is needed..."), True

@@ -13,7 +13,7 @@ class HeartPair:
         pieces: their widgets by name: heartA, styleA, heartB, styleB.
         session: of the module.
         heartChanged: called when anything about a heart may have changed.
-        styleChanged: called when another style is chosen.
+        styleChanged: called when another style is chosen; of another scan that lends it ``chosen`` tells.
     """
 
     def __init__(self, pieces, session, heartChanged, styleChanged):
@@ -25,13 +25,8 @@ class HeartPair:
             StyleChooser(pieces["styleB"], session, "heartB", styleChanged, same=True),
         ]
 
-        def changed(*ignored):
-            styleChanged()
-
         for picker, style in zip(self.pickers, self.styles, strict=True):
-            style.ui.seedSpin.connect("valueChanged(int)", changed)
-            for selector in (style.ui.referenceSelector, style.ui.referenceLabelsSelector):
-                selector.connect("currentNodeChanged(vtkMRMLNode*)", changed)
+            style.ui.seedSpin.connect("valueChanged(int)", lambda seed: styleChanged())
             picker.ui.heartLabel.text = _("Heart:")
         self.pickers[1].ui.heartSelector.noneDisplay = _("None: heart A alone, with more slices")
 
@@ -59,6 +54,12 @@ class HeartPair:
     def state(self):
         """Differs whenever other labels would be sent."""
         return tuple((id(p.node), p.source.usable, p.source.state) for p in self.pickers)
+
+    @property
+    def chosen(self):
+        """Differs whenever another heart, another kind of style, or another scan that lends it is chosen."""
+        hearts = [picker.node and picker.node.GetID() for picker in self.pickers]
+        return (*hearts, *((style.kind, style.lender) for style in self.styles))
 
     @property
     def title(self):

@@ -12,9 +12,7 @@ from slicer.util import VTKObservationMixin
 from CrossModalSynthLib.session import failureOf
 from SynthLogic.errors import InputError, SynthError
 from SynthLogic.hearts import STRUCTURES, HeartLabel, Matching, NamedSegment, match
-from SynthLogic.scene import grid_of, volume_of
 from SynthLogic.scene.label_sources import LabelSource
-from SynthLogic.scene.transforms import between
 
 QUIET_MS = 300
 
@@ -140,7 +138,7 @@ class HeartSource(VTKObservationMixin):
 
     def corrected(self):
         """Places of the parts that the user has said something about."""
-        known = {} if self.node is None else _correctionsOf(self._parameters, self.node)
+        known = {} if self.node is None else correctionsOf(self._parameters, self.node)
         return {n for n, part in enumerate(self.parts) if part.key in known}
 
     def prepare(self, finished, failed):
@@ -185,7 +183,7 @@ class HeartSource(VTKObservationMixin):
         corrections = {
             part.value: HeartLabel(value) if value else None
             for part in self.parts
-            if (value := _correctionsOf(self._parameters, self.node).get(part.key)) is not None
+            if (value := correctionsOf(self._parameters, self.node).get(part.key)) is not None
         }
         self.matching = matched(self.parts, corrections)
         self.problem = self.matching.problem() or ""
@@ -267,96 +265,6 @@ class HeartSource(VTKObservationMixin):
             upload.release()
 
 
-class ReferenceScan:
-    """A scan and the heart in it, sent once, to lend their style."""
-
-    def __init__(self, session):
-        self.session = session
-        self._chore = None
-        self._sent = None
-        self._uploads = ()
-
-    def prepare(self, scan, labels, parameters, finished, failed):
-        """Have both where the worker reads them.
-
-        Args:
-            scan: volume node.
-            labels: segmentation or label map node.
-            parameters: with the user's corrections.
-            finished: told the Uploads of image and labels, held as long as nothing changes.
-            failed: told a Failure.
-        """
-        try:
-            if scan is None:
-                raise InputError(_("No reference scan is chosen; choose the scan whose look is taken over."))
-            if labels is None:
-                raise InputError(_("The reference scan needs a segmentation of its heart; choose it."))
-            source = LabelSource(labels)
-            corrections = _correctionsOf(parameters, labels)
-            image = scan.GetImageData()
-            grid = grid_of(scan)
-            step = between(labels, scan, "segmentation")
-            sent = (scan.GetID(), image.GetMTime(), grid.ijk_to_ras.tobytes(), labels.GetID(), source.state)
-            sent = (*sent, step.tobytes(), json.dumps(corrections))
-        except Exception as error:
-            failed(failureOf(error))
-            return
-        if sent == self._sent and all(upload.finished for upload in self._uploads):
-            finished(*self._uploads)
-            return
-        self.stop()
-        self._sent = sent
-
-        def steps():
-            array = np.zeros(grid.shape, np.uint8)
-            self._uploads = (
-                self.session.client.upload(volume_of(scan).array, grid.ijk_to_ras, "MR"),
-                self.session.client.upload(array, grid.ijk_to_ras),
-            )
-            parts = ()
-            for answer in source.parts():
-                parts = answer or parts
-                yield 0
-            byValue = {
-                part.value: HeartLabel(corrections[part.key]) if corrections[part.key] else None
-                for part in parts
-                if part.key in corrections
-            }
-            matching = matched(parts, byValue)
-            problem = matching.problem()
-            if problem:
-                name = labels.GetName()
-                raise InputError(_("Labels {name}: {problem}").format(name=name, problem=problem))
-            values = {part.key: int(matching.labels[part.value] or 0) for part in parts}
-            yield from source.read(values, grid, array, step)
-            if not array.any():
-                raise InputError(
-                    _("No voxel of the reference scan lies in its segmentation; choose its own.")
-                )
-            for upload in self._uploads:
-                yield from upload.steps()
-
-        def done():
-            self._chore = None
-            finished(*self._uploads)
-
-        def gone(failure):
-            self._chore = None
-            self.stop()
-            failed(failure)
-
-        self._chore = self.session.spread(steps(), done, gone)
-
-    def stop(self):
-        """Let go of both."""
-        if self._chore is not None:
-            self.session.abandon(self._chore)
-            self._chore = None
-        uploads, self._uploads, self._sent = self._uploads, (), None
-        for upload in uploads:
-            upload.release()
-
-
 def matched(parts, corrections):
     """What each part becomes, a Matching; bare values of a label map are 1 LV, 2 myocardium, 3 RV."""
     named = tuple(NamedSegment(part.value, part.name, _codes(part.terminology)) for part in parts)
@@ -392,5 +300,6 @@ def _corrections(parameters):
     return known if isinstance(known, dict) else {}
 
 
-def _correctionsOf(parameters, node):
+def correctionsOf(parameters, node):
+    """What the user has said of the parts of a node: values of HeartLabel, 0 for nothing, by key."""
     return {} if parameters is None else _corrections(parameters).get(node.GetID(), {})

@@ -19,10 +19,16 @@ class HeartWork:
         ui: its widgets by name.
         session: of the module.
         changed: called when work begins or ends.
+        declined: told a Failure whose licence the user does not agree to; by default a message says so.
+
+    Attributes:
+        asking: whether the user is being asked about a licence.
     """
 
-    def __init__(self, ui, session, changed):
+    def __init__(self, ui, session, changed, declined=None):
         self.ui, self.session, self._changed = ui, session, changed
+        self._declined = declined or self._tellDeclined
+        self.asking = False
         self.messages = Messages(ui)
         self._title, self._run, self._chore, self._ended = "", None, None, None
         self._again = self._stopped = None
@@ -100,14 +106,39 @@ class HeartWork:
     def fail(self, failure):
         """Nothing came of it; the user is told why."""
         again, stopped = self._again, self._stopped
+        if failure.kind == "ConsentRequired":
+            self.ask(failure, lambda: again(True))
         self._over()
         if failure.kind == "ConsentRequired":
-            self.session.later(lambda: agreesToLicence(failure) and again(True))
-        elif failure.kind == CANCELLED:
+            return
+        if failure.kind == CANCELLED:
             self.messages.note(_("{title}: cancelled").format(title=self._title))
             stopped()
         else:
             self.tell(failure)
+
+    def ask(self, failure, agreed):
+        """Ask whether the user agrees to a licence, one event later, unless that is being asked.
+
+        Args:
+            failure: of kind "ConsentRequired".
+            agreed: called if so.
+        """
+        if self.asking:
+            return
+        self.asking = True
+
+        def question():
+            try:
+                agrees = agreesToLicence(failure)
+            finally:
+                self.asking = False
+            if agrees:
+                agreed()
+            else:
+                self._declined(failure)
+
+        self.session.later(question)
 
     def tell(self, failure, ofLook=False):
         """Show why nothing came of something; where the worker only doubts, "Go on anyway" is offered."""
@@ -156,6 +187,12 @@ class HeartWork:
         if ended is not None:
             ended()
         self._changed()
+
+    def _tellDeclined(self, failure):
+        text = _("Nothing was made, as the licence of {name} was not agreed to.")
+        text = text.format(name=failure.data.get("name", ""))
+        self.messages.note(text)
+        self.messages.show(text)
 
     def _isBusy(self):
         return self.busy

@@ -11,7 +11,6 @@ from CrossModalSynthLib.heart_view import defaultHeart, volumesText
 from CrossModalSynthLib.heart_work import HeartWork
 from CrossModalSynthLib.known_styles import KnownStyles
 from CrossModalSynthLib.preview import Preview
-from CrossModalSynthLib.questions import agreesToLicence
 
 
 class InterpolatePanel(VTKObservationMixin):
@@ -29,9 +28,11 @@ class InterpolatePanel(VTKObservationMixin):
         self.ui, self.session, self.installation = ui, session, installation
         self._parameters, self._active, self._state = None, False, None
         self._consent, self._force = False, False
-        self.work = HeartWork(pieces["run"], session, self._show)
+        # What was chosen when that was said, and what the user would not agree to.
+        self._chosen, self._declined = None, ""
+        self.work = HeartWork(pieces["run"], session, self._show, self._onDeclined)
         self.known = KnownStyles(session, installation, self._onStyles, self.work.messages.showFailure)
-        self.pair = HeartPair(pieces, session, self._onHeart, self._onChange)
+        self.pair = HeartPair(pieces, session, self._onHeart, self._onStyle)
         self.preview = Preview()
         self.slider = HeartSlider(
             session,
@@ -48,7 +49,7 @@ class InterpolatePanel(VTKObservationMixin):
         ui.positionSlider.connect("valueChanged(double)", self._onChange)
         ui.slicesSpin.connect("valueChanged(int)", self._onChange)
         ui.pathSelector.connect("currentIndexChanged(int)", self._onChange)
-        ui.paintCheck.connect("toggled(bool)", self._onChange)
+        ui.paintCheck.connect("toggled(bool)", self._onPaint)
         ui.keepButton.connect("clicked(bool)", self._onKeep)
         ui.removeButton.connect("clicked(bool)", self._onRemove)
         ui.sequenceButton.connect("clicked(bool)", self._onSequence)
@@ -100,16 +101,22 @@ class InterpolatePanel(VTKObservationMixin):
     def _onParameters(self, caller=None, event=None):
         if self._parameters is not None:
             self.pair.follow(self._parameters)
+            # Of a scan that lends its style only the parameters tell.
+            if self._compare():
+                self._onChange()
 
     def _stop(self):
         self.slider.stop()
         self.pair.stop()
-        self._state = None
+        self._state, self._chosen, self._declined = None, None, ""
 
     # -- what is there --------------------------------------------------------------------------------------
 
     def _onStyles(self, answer):
         self.pair.listStyles(answer["styles"])
+        # Perhaps of another bundle, with another licence.
+        self._consent, self._declined = False, ""
+        self._compare()
         if answer["bundle"] is None:
             self.ui.paintCheck.checked = False
         self._show()
@@ -121,8 +128,26 @@ class InterpolatePanel(VTKObservationMixin):
         if now != self._state:
             self._state = now
             self._force = False
+            self._compare()
             self._onChange()
         self._show()
+
+    def _onStyle(self):
+        self._compare()
+        self._onChange()
+
+    def _compare(self):
+        """Whether something else is chosen: what was said of a doubt or a licence was not said of that."""
+        now = self.pair.chosen
+        if now == self._chosen:
+            return False
+        self._chosen, self._force, self._declined = now, False, ""
+        self.work.messages.hideOfLook()
+        return True
+
+    def _onPaint(self, checked=False):
+        self._declined = ""
+        self._onChange()
 
     def _onChange(self, *ignored):
         self.slider.change()
@@ -136,7 +161,8 @@ class InterpolatePanel(VTKObservationMixin):
         return self.known.has("codec") and self.pair.usable
 
     def _canDraw(self):
-        return self._active and self._usable() and not self.work.busy
+        free = not (self.work.busy or self.work.asking or self._declined)
+        return self._active and self._usable() and free
 
     def _options(self):
         ui = self.ui
@@ -156,6 +182,11 @@ class InterpolatePanel(VTKObservationMixin):
             text = _("Some libraries have to be installed first: see the Translate tab.")
         elif self.known.problem("codec"):
             text = self.known.problem("codec")
+        elif usable and self._declined:
+            text = _(
+                "Nothing is drawn, as the licence of {name} was not agreed to; choose another heart or "
+                "style, or press a button, to be asked again."
+            ).format(name=self._declined)
         elif usable and not shown and self.slider.drawing:
             text = _("Preparing what was chosen; the first time takes some seconds...")
         elif usable and alone:
@@ -182,16 +213,21 @@ class InterpolatePanel(VTKObservationMixin):
 
     def _onFailed(self, failure):
         if failure.kind == "ConsentRequired":
-            if not self._consent:
-                self.session.later(lambda: self._askConsent(failure))
+            if not (self._consent or self._declined):
+                self.work.ask(failure, self._onAgreed)
         else:
             self.work.tell(failure, ofLook=True)
         self._show()
 
-    def _askConsent(self, failure):
-        if agreesToLicence(failure):
-            self._consent = True
-            self._onChange()
+    def _onAgreed(self):
+        self._consent = True
+        self._onChange()
+
+    def _onDeclined(self, failure):
+        """Ask no more, however the slider is moved, until the user chooses something else."""
+        self._declined = failure.data["name"]
+        self.work.messages.note(_("The licence of {name} was not agreed to.").format(name=self._declined))
+        self._show()
 
     # -- keep, remove, play ---------------------------------------------------------------------------------
 
@@ -212,6 +248,7 @@ class InterpolatePanel(VTKObservationMixin):
         self._show()
 
     def _onSequence(self, checked=False):
+        self._declined = ""
         self._sequence(self._consent)
 
     def _sequence(self, consent):

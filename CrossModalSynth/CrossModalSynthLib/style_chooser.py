@@ -2,7 +2,7 @@
 
 from slicer.i18n import tr as _
 
-from CrossModalSynthLib.heart_source import ReferenceScan
+from CrossModalSynthLib.heart_scan import ReferenceScan
 
 NAMED, SEED, SCAN = "named:", "seed", "scan"
 
@@ -49,6 +49,13 @@ class StyleChooser:
         """ "" for what the bundle or heart A has, ``NAMED`` and a name, ``SEED``, or ``SCAN``."""
         return self.ui.styleSelector.currentData or ""
 
+    @property
+    def lender(self):
+        """Tells the scan and labels that lend the style from others, by node IDs; None for other styles."""
+        if self.kind != SCAN or self._parameters is None:
+            return None
+        return tuple(node and node.GetID() for node in self._lent())
+
     def prepare(self, finished, failed):
         """Tell the style as the worker takes it, and what it has to read for that.
 
@@ -62,25 +69,21 @@ class StyleChooser:
         elif kind == SEED:
             finished({"kind": "seed", "seed": int(self.ui.seedSpin.value)}, [])
         elif kind == SCAN:
-            parameters = self._parameters
 
             def sent(image, labels):
                 style = {"kind": "scan", "image": image.reference(), "labels": labels.reference()}
                 finished(style, [image, labels])
 
-            self.reference.prepare(
-                getattr(parameters, self.role + "Reference"),
-                getattr(parameters, self.role + "ReferenceLabels"),
-                parameters,
-                sent,
-                failed,
-            )
+            self.reference.prepare(*self._lent(), self._parameters, sent, failed)
         else:
             finished(None, [])
 
     def stop(self):
         """Let go of a reference scan."""
         self.reference.stop()
+
+    def _lent(self):
+        return [getattr(self._parameters, self.role + part) for part in ("Reference", "ReferenceLabels")]
 
     def _fill(self):
         selector = self.ui.styleSelector

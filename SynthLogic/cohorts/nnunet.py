@@ -68,6 +68,7 @@ class NnUNet:
                     "description": info.description,
                     "reference": info.reference,
                     "licence": info.licence,
+                    **({"authors": list(info.authors)} if info.authors else {}),
                     "synthetic": True,
                     "notice": MARK,
                     "converted_by": f"CrossModalSynth {__version__}",

@@ -211,9 +211,10 @@ class HeartTasks:
                 REQUEST is a ``jobs.CohortRequest`` as plain data: ``{"layout": "nnunet" | "bids" | "plain",
                 "title": str, "steps": 8, "slices": 32, "path": "line" | "circle", "pairs": "all" |
                 [[i, j], ..] (places in subjects), "styles": [STYLE, ..], "parents": False,
-                "keep_parent_names": False, "dataset_id": 501 (nnU-Net's), "licence": "", "authors": []}``;
-                all but ``layout`` optional. A style of kind "scan" has its REFs here too, and "of": the name
-                of a subject, for the guard; needed where there are splits, unless a subject has its labels.
+                "keep_parent_names": False, "dataset_id": 501 (nnU-Net's), "licence": "", "authors": [],
+                "force": False}``; all but ``layout`` optional. A style of kind "scan" has its REFs here too,
+                and "of": the name of a subject, for the guard; needed where there are splits, unless a
+                subject has its labels.
 
         Answer:
             ``{"folder": str, "written": [str], "skipped": [str], "left_out": [{"name", "reason"}],

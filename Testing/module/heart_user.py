@@ -75,6 +75,14 @@ def heart_store(tmp_path_factory):
     }
 
 
+def restrict(folder):
+    """Put a bundle into the store ``folder`` that paints, and whose licence nobody has agreed to yet."""
+    licence = {"spdx": "CC-BY-NC-4.0", "restricted": True, "notice": "Research only."}
+    name = NAMES["paint"]
+    shutil.rmtree(folder / name)
+    tiny_hearts().heart_bundle(folder / name, "paint", name=name, version="99.1.0", licence=licence)
+
+
 @pytest.fixture
 def hearts(host, module, heart_store, tmp_path):
     """A user in whose store these bundles are."""

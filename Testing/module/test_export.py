@@ -53,6 +53,12 @@ class Export:
             state = qt.Qt.Checked if n in ticked else qt.Qt.Unchecked
             self.ui.stylesList.item(n).setCheckState(state)
 
+    def ticks(self):
+        import qt
+
+        items = [self.ui.stylesList.item(n) for n in range(self.ui.stylesList.count)]
+        return {item.text(): item.checkState() == qt.Qt.Checked for item in items}
+
     def export(self, folder, layout="plain"):
         self.ui.layoutSelector.currentIndex = self.ui.layoutSelector.findData(layout)
         self.ui.folderEdit.text = str(folder)
@@ -98,23 +104,44 @@ def test_nnunet_with_parents_and_their_names(tab, tmp_path):
     tab.ui.namesCheck.checked = True
     assert tab.ui.namesWarning.visible
     assert tab.ui.estimateLabel.text.startswith("8 subjects")
-    tab.ui.licenceEdit.text, tab.ui.authorsEdit.text = " CC-BY-4.0 ", "A. Author; B. Author;"
+    tab.ui.licenceEdit.text, tab.ui.authorsEdit.plainText = (
+        " CC-BY-4.0 ",
+        "A. Author; B. Author\n C. Author;\n",
+    )
     tab.export(tmp_path / "raw", "nnunet")
     [dataset] = (tmp_path / "raw").rglob("dataset.json")
-    assert json.loads(dataset.read_text())["numTraining"] == 8
-    assert json.loads(dataset.read_text())["licence"] == "CC-BY-4.0"
+    told = json.loads(dataset.read_text())
+    assert (told["numTraining"], told["licence"]) == (8, "CC-BY-4.0")
+    assert told["authors"] == ["A. Author", "B. Author", "C. Author"]
     assert len(list((dataset.parent / "imagesTr").iterdir())) == 8
     assert len(list((dataset.parent / "labelsTr").iterdir())) == 8
     assert any("Doe" in path.name for path in (dataset.parent / "labelsTr").iterdir())
 
 
-def test_what_was_unticked_stays_so_when_styles_are_listed_again(tab):
-    import qt
-
+def test_ticks_of_styles_outlast_an_import(tab, tmp_path):
+    styles = [
+        {"name": name, "title": name, "description": name} for name in ("vendor-c", "vendor-b", "vendor-a")
+    ]
+    paints = {"name": "heart-labels-to-mr", "styles": styles}
+    paints["network"] = {
+        "name": "spade-generator",
+        "arguments": {**tiny_hearts().NETWORKS["paint"], "styles": 3},
+    }
+    newer = tiny_hearts().heart_bundle(tmp_path / "newer", "paint", version="99.1.0", **paints)
     tab.styles(1)
-    tab.panel._onStyles(tab.panel.known.answer)
-    listed = tab.ui.stylesList
-    assert [listed.item(n).checkState() == qt.Qt.Checked for n in range(listed.count)] == [False, True]
+    assert tab.ticks() == {"Vendor-A": False, "Vendor-B": True}
+    models = tab.user.widget.modelsPanel
+    tab.user.open_tab("models")
+    tab.host.answers.expect(str(newer.folder), kind="file")
+    models.ui.importFolderButton.click()
+    tab.user.open_tab("export")
+    tab.user.wait(lambda: tab.ui.stylesList.count == 3)
+    assert tab.ticks() == {"vendor-c": True, "vendor-b": True, "vendor-a": False}
+    # A style that is gone for a while comes back as it was.
+    known = tab.panel.known.answer
+    tab.panel.known._take({**known, "styles": styles[:2]})
+    tab.panel.known._take(known)
+    assert tab.ticks() == {"vendor-c": True, "vendor-b": True, "vendor-a": False}
 
 
 def test_cancel_and_go_on(tab, tmp_path):
@@ -173,7 +200,7 @@ def test_hearts_made_in_the_scene(tab, tmp_path, host):
     tab.split(0, 2)
     assert "descend from one heart" in tab.ui.estimateLabel.text
     tab.split(0, 0)
-    tab.ui.licenceEdit.text, tab.ui.authorsEdit.text = "CC0-1.0", "A. Author; B. Author;"
+    tab.ui.licenceEdit.text, tab.ui.authorsEdit.plainText = "CC0-1.0", "A. Author; B. Author;"
     tab.export(tmp_path / "made-bids", "bids")
     [account] = [
         p for p in (tmp_path / "made-bids").rglob("dataset_description.json") if "Authors" in p.read_text()
@@ -192,6 +219,32 @@ def test_hearts_made_in_the_scene(tab, tmp_path, host):
     counts = np.bincount(tiny_hearts().heart_labels().array.ravel(), minlength=4)
     np.testing.assert_array_equal(np.bincount(labels[0].ravel(), minlength=4), counts)
     assert "Doe" not in "".join(path.name for path in (tmp_path / "made").rglob("*"))
+
+
+def test_what_is_said_of_a_made_heart_names_it(tab, tmp_path, host):
+    heart = tab.user.heart("Doe", image=True)
+    generate = tab.user.widget.generatePanel
+    tab.user.open_tab("generate")
+    generate.picker.ui.heartSelector.setCurrentNode(heart)
+    tab.user.wait(lambda: generate.ui.generateButton.enabled)
+    generate.ui.generateButton.click()
+    tab.user.wait(lambda: not generate.work.busy)
+    [image] = tab.user.synthetic("vtkMRMLScalarVolumeNode")
+    tab.ui.whatSelector.currentIndex = 1
+    tab.user.open_tab("export")
+    tab.wait_for(1)
+    origin = image.GetOrigin()
+    image.SetOrigin(5000, 0, 0)
+    tab.ui.folderEdit.text = str(tmp_path / "out")
+    tab.ui.exportButton.click()
+    tab.user.wait(lambda: not tab.panel.work.busy)
+    assert tab.run.messageLabel.text.startswith(f"No voxel of {image.GetName()} lies in its segmentation Doe")
+    assert "eference" not in tab.run.messageLabel.text
+    assert not (tmp_path / "out").exists()
+    image.SetOrigin(*origin)
+    tab.run.dismissButton.click()
+    tab.export(tmp_path / "out")
+    assert list((tmp_path / "out").rglob("*.nii.gz"))
 
 
 def test_bad_input(tab, tmp_path, host):

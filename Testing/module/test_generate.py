@@ -13,7 +13,7 @@ from SynthLogic.scene.terminology import Code
 from SynthLogic.volume import Volume
 from SynthLogic.worker import Failure
 
-from .heart_user import heart_store, hearts, tiny_hearts  # noqa: F401
+from .heart_user import heart_store, hearts, restrict, tiny_hearts  # noqa: F401
 
 BIG = {"slices": 60, "slice_mm": 1.5}
 
@@ -247,6 +247,43 @@ def test_a_doubtful_reference_scan_asks_before_it_goes_on(tab, host):
     assert tab.made() == []
     assert tab.run.forceButton.visible
     tab.run.forceButton.click()
+    tab.user.wait(lambda: tab.made() and not tab.panel.work.busy)
+    assert tab.user.array(tab.made()[0]).any()
+    # That was said of this scan, and not of another one.
+    other = add_volume(host.scene, sound.with_array(900 - sound.array), "Dark blood too")
+    tab.style.referenceSelector.setCurrentNode(other)
+    tab.click()
+    tab.user.wait(lambda: tab.run.messageFrame.visible)
+    assert "no brighter" in tab.run.messageLabel.text
+    assert len(tab.made()) == 1
+    # An offer to go on is gone with the scan that it was about.
+    tab.style.referenceSelector.setCurrentNode(scan)
+    assert not tab.run.messageFrame.visible
+
+
+def test_a_doubt_about_the_labels_comes_back_with_another_reference_scan(tab, host):
+    exchanged = [Segment(1, "RV"), Segment(2, "Myocardium"), Segment(3, "LV blood pool")]
+    tab.choose(tab.user.heart(segments=exchanged))
+    tab.run.forceButton.click()
+    assert tab.ui.generateButton.enabled
+    assert tab.made() == []
+    tab.style.styleSelector.currentIndex = tab.style.styleSelector.findData("scan")
+    assert "seem exchanged" in tab.run.messageLabel.text
+    assert not tab.ui.generateButton.enabled
+    tab.run.forceButton.click()
+    assert tab.ui.generateButton.enabled
+
+
+def test_a_declined_licence_makes_nothing_and_says_so(hearts, host, tmp_path):  # noqa: F811
+    restrict(tmp_path / "home" / "bundles")
+    tab = Generate(hearts)
+    tab.choose(tab.user.heart())
+    host.answers.expect(False, kind="confirm", text="Research only")
+    tab.click()
+    tab.user.wait(lambda: tab.run.messageFrame.visible)
+    assert "licence of heart-labels-to-mr was not agreed to" in tab.run.messageLabel.text
+    assert tab.made() == []
+    host.answers.expect(True, kind="confirm")
     assert tab.user.array(tab.generate()).any()
 
 

@@ -7,11 +7,11 @@ import signal
 import numpy as np
 import pytest
 
-from SynthLogic.scene import Segment, grid_of, record_of
+from SynthLogic.scene import Segment, add_volume, grid_of, record_of
 from SynthLogic.scene.heart_results import SURFACE
 from SynthLogic.scene.label_sources import LabelSource
 
-from .heart_user import PLAIN, heart_store, hearts  # noqa: F401
+from .heart_user import PLAIN, heart_store, hearts, restrict, tiny_hearts  # noqa: F401
 
 SLICES = 12
 
@@ -361,3 +361,100 @@ def test_a_doubt_can_be_overruled(tab):
     tab.settle()
     assert not tab.run.messageFrame.visible
     assert tab.stack().any()
+
+
+def test_a_doubtful_reference_scan_asks_before_it_goes_on(tab, host):
+    sound = tiny_hearts().heart_image(tiny_hearts().heart_labels(radius=20))
+    dark, darker = (
+        add_volume(host.scene, sound.with_array(n - sound.array), f"Dark {n}") for n in (1000, 900)
+    )
+    lent = tab.user.heart("Its heart", radius=20)
+    style = tab.panel.pair.styles[0].ui
+    tab.pair()
+    tab.settle()
+    style.styleSelector.currentIndex = style.styleSelector.findData("scan")
+    style.referenceSelector.setCurrentNode(dark)
+    style.referenceLabelsSelector.setCurrentNode(lent)
+    tab.user.wait(lambda: tab.run.forceButton.visible and tab.run.messageFrame.visible)
+    assert "no brighter" in tab.run.messageLabel.text
+    assert "--force" not in tab.run.messageLabel.text
+    assert not tab.ui.keepButton.enabled
+    tab.run.forceButton.click()
+    tab.user.wait(lambda: tab.ui.keepButton.enabled)
+    assert not tab.run.messageFrame.visible
+    assert json.loads(tab.panel.preview.painted)["styles"][0]["choice"] == {"kind": "scan"}
+    # That was said of this scan, and not of another one.
+    style.referenceSelector.setCurrentNode(darker)
+    tab.user.wait(lambda: tab.run.messageFrame.visible)
+    assert "no brighter" in tab.run.messageLabel.text
+    assert not tab.ui.keepButton.enabled
+
+
+@pytest.fixture
+def restricted(hearts, tmp_path):  # noqa: F811
+    """The tab; nobody has agreed yet to the licence of the bundle that paints."""
+    restrict(tmp_path / "home" / "bundles")
+    return Interpolate(hearts)
+
+
+def moves(tab, host):
+    for place in (0.2, 0.4, 0.6, 0.8):
+        tab.ui.positionSlider.value = place
+        host.spin(0.1)
+    tab.user.wait(lambda: tab.panel.slider.latest.idle and tab.user.state == "idle")
+    host.spin(0.5)
+
+
+def test_a_declined_licence_is_not_asked_again_at_each_move(restricted, host):
+    tab = restricted
+    asked = host.answers.asked
+    host.answers.expect(False, kind="confirm", text="Research only")
+    tab.pair()
+    tab.user.wait(lambda: len(asked) == 1)
+    moves(tab, host)
+    assert len(asked) == 1
+    assert tab.ui.seenLabel.text.startswith("Nothing is drawn, as the licence of heart-labels-to-mr was not")
+    assert tab.user.synthetic() == []
+    # Asked again, once each: by a button, by another heart, by another style.
+    host.answers.expect(False, kind="confirm")
+    tab.ui.sequenceButton.click()
+    tab.user.wait(lambda: len(asked) == 2)
+    moves(tab, host)
+    host.answers.expect(False, kind="confirm")
+    tab.panel.pair.pickers[1].ui.heartSelector.setCurrentNode(tab.user.heart("Other", radius=22))
+    tab.user.wait(lambda: len(asked) == 3)
+    moves(tab, host)
+    host.answers.expect(True, kind="confirm")
+    style = tab.panel.pair.styles[0].ui.styleSelector
+    style.currentIndex = style.findData("seed")
+    tab.settle()
+    assert len(asked) == 4
+    assert tab.stack().any()
+    assert not tab.ui.seenLabel.text.startswith("Nothing")
+
+
+def test_a_declined_licence_of_the_painter_leaves_the_outlines(restricted, host):
+    tab = restricted
+    host.answers.expect(False, kind="confirm")
+    tab.pair()
+    tab.user.wait(lambda: len(host.answers.asked) == 1)
+    moves(tab, host)
+    tab.ui.paintCheck.checked = False
+    tab.settle()
+    assert tab.image is None
+    assert tab.stack().any()
+    # Nor does a sequence of outlines need it.
+    tab.ui.sequenceButton.click()
+    tab.user.wait(lambda: not tab.panel.work.busy)
+    assert len(tab.user.synthetic("vtkMRMLSequenceNode")) == 1
+
+
+def test_agreeing_for_a_sequence(restricted, host):
+    tab = restricted
+    host.answers.expect(False, kind="confirm")
+    tab.pair()
+    tab.user.wait(lambda: len(host.answers.asked) == 1)
+    host.answers.expect(True, kind="confirm")
+    tab.ui.sequenceButton.click()
+    tab.user.wait(lambda: tab.user.synthetic("vtkMRMLSequenceNode") and not tab.panel.work.busy)
+    assert len(tab.user.synthetic("vtkMRMLSequenceNode")) == 2
