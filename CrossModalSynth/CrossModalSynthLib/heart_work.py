@@ -107,10 +107,11 @@ class HeartWork:
         """Nothing came of it; the user is told why."""
         again, stopped = self._again, self._stopped
         if failure.kind == "ConsentRequired":
+            # First, so that nothing else begins once this is over.
             self.ask(failure, lambda: again(True))
-        self._over()
-        if failure.kind == "ConsentRequired":
+            self._over()
             return
+        self._over()
         if failure.kind == CANCELLED:
             self.messages.note(_("{title}: cancelled").format(title=self._title))
             stopped()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from SynthLogic.hearts.box import box_of
 from SynthLogic.hearts.labels import HeartLabel
 from SynthLogic.hearts.sampling import LABELS
 
@@ -100,7 +101,8 @@ def _along_rays(planes: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Thickness in pixels (slices, rays) where the wall is closed, of slices (K, J, I) with a cavity each."""
     cavity = planes == HeartLabel.LV_CAVITY
     heart = cavity | (planes == HeartLabel.MYOCARDIUM)
-    box = tuple(_span(heart.any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    box = box_of(heart.any(axis=0))
+    assert box is not None  # every slice has a cavity
     # A border of nothing, also where the heart reaches the slice's edge.
     cavity, heart = (np.pad(mask[:, box[0], box[1]], ((0, 0), (1, 1), (1, 1))) for mask in (cavity, heart))
     sums = [cavity.sum(axis=axis) for axis in (2, 1)]
@@ -134,12 +136,6 @@ def _sampled(masks: Sequence[NDArray[np.bool_]], places: NDArray[np.float32]) ->
         below += right * (flat[at + columns + 1] - below)
         found.append(above + down * (below - above))
     return found
-
-
-def _span(there: NDArray[np.bool_]) -> slice:
-    """From the first to the last that is there."""
-    found = np.flatnonzero(there)
-    return slice(int(found[0]), int(found[-1]) + 1)
 
 
 def _last(values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from SynthLogic.hearts.box import box_of
 from SynthLogic.hearts.labels import HeartLabel
 from SynthLogic.hearts.sampling import LABELS
 
@@ -83,12 +84,10 @@ def _look(slices: NDArray[np.uint8], smallest: int) -> Plausibility:
 
 def _cropped(slices: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What is common to all slices, with a pixel of background round it."""
-    found: Mask = np.asarray(slices.any(axis=0))
-    rows, columns = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
-    if not len(rows):
+    box = box_of(np.asarray(slices.any(axis=0)))
+    if box is None:
         return np.zeros((len(slices), 3, 3), np.uint8)
-    inner = slices[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.pad(inner, ((0, 0), (1, 1), (1, 1)))
+    return np.pad(slices[:, box[0], box[1]], ((0, 0), (1, 1), (1, 1)))
 
 
 def _pieces(mask: Mask, smallest: int) -> tuple[NDArray[np.int64], Mask]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from SynthLogic.hearts.box import box_of
 from SynthLogic.hearts.labels import HeartLabel
 from SynthLogic.hearts.sampling import LABELS
 
@@ -24,11 +25,10 @@ def without_islands(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         labels: (K, J, I), values of ``HeartLabel``; not changed.
     """
     result = labels.copy()
-    heart = (labels != HeartLabel.BACKGROUND).any(axis=0)
-    if heart.any():
+    box = box_of((labels != HeartLabel.BACKGROUND).any(axis=0))
+    if box is not None:
         # A view: the rest is background, and stays.
-        rows, columns = np.flatnonzero(heart.any(axis=1)), np.flatnonzero(heart.any(axis=0))
-        _tidy(result[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+        _tidy(result[:, box[0], box[1]])
     return result
 
 

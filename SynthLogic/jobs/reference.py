@@ -31,32 +31,34 @@ def read_reference(image: Path, labels: Path, values: str = "mms", force: bool =
     """
     heart = read_heart(labels, values)
     scan = read_volume(image)
-    try:
-        _check_image(scan.volume, heart)
-    except InputError as error:
-        raise InputError(f"{image.name}: {error}") from None
-    try:
-        heart.raise_if_stopped(force)
-        if not force:
-            _check_blood(scan.volume, heart, image.name)
-    except InputError as error:
-        raise InputError(f"{labels.name}: {error}") from None
-    return Reference(scan, heart)
+    return checked_reference(scan, heart, force, (image.name, labels.name))
 
 
-def checked_reference(scan: Scan, heart: Heart, force: bool = False) -> Reference:
+def checked_reference(
+    scan: Scan, heart: Heart, force: bool = False, files: tuple[str, str] | None = None
+) -> Reference:
     """As ``read_reference``, of what was read already.
+
+    Args:
+        scan: a short-axis cine MR.
+        heart: in it.
+        force: see there.
+        files: names of image and labels, for messages; None where they are no files.
 
     Raises:
         InputError: they cannot be used, or do not belong together.
     """
+    image, labels = files or ("Reference scan", "Reference scan")
     try:
         _check_image(scan.volume, heart)
+    except InputError as error:
+        raise InputError(f"{image}: {error}") from None
+    try:
         heart.raise_if_stopped(force)
         if not force:
-            _check_blood(scan.volume, heart, "the scan")
+            _check_blood(scan.volume, heart, image if files else "the scan")
     except InputError as error:
-        raise InputError(f"Reference scan: {error}") from None
+        raise InputError(f"{labels}: {error}") from None
     return Reference(scan, heart)
 
 

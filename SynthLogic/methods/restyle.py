@@ -14,14 +14,12 @@ import sys
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import torch
 
 from SynthLogic.bundles import Bundle, rewrite_bundle
 from SynthLogic.data import load_hearts
-from SynthLogic.data.heart_library import HeartStack
 from SynthLogic.errors import ConfigError, SynthError
-from SynthLogic.hearts.labels import HeartLabel
+from SynthLogic.inference import Painter
 from SynthLogic.methods.config import TrainConfig
 from SynthLogic.methods.hearts import HeartConfig
 from SynthLogic.methods.read import load_config
@@ -45,15 +43,17 @@ def restyle(folder: Path, config: TrainConfig, version: str) -> Bundle:
     bundle.card.expect("paint")
     if not isinstance(config, HeartConfig):
         raise ConfigError(f"Method {config.method!r} trains no painter; give the recipe of the bundle.")
-    painter = cast(SpadeGenerator, bundle.load_network())
+    painter = Painter(bundle, "cpu", "fp32")
     names = [style.name for style in config.data.styles]
     kept = [names.index(style.name) for style in bundle.card.styles if style.name in names]
     if len(kept) != len(bundle.card.styles):
         raise ConfigError("The bundle has styles that are not in the recipe; give the recipe of the bundle.")
-    book = StyleBook(len(names), painter.style, memory=sys.maxsize)
+    book = StyleBook(len(names), painter.length, memory=sys.maxsize)
     for stack in load_hearts(config.data, images=True, progress=print).stacks:
-        code = _code(painter, stack, config.data.margin)
-        book.take_in(code[None], torch.tensor([stack.style]))
+        assert stack.image is not None  # asked for
+        inner = slice(config.data.margin, stack.labels.shape[1] - config.data.margin)
+        code = painter.style_of(stack.image[:, inner, inner], stack.labels[:, inner, inner])
+        book.take_in(torch.from_numpy(code)[None], torch.tensor([stack.style]))
     missing = [names[n] for n in kept if not book.seen[n]]
     if missing:
         raise ConfigError(
@@ -61,23 +61,11 @@ def restyle(folder: Path, config: TrainConfig, version: str) -> Bundle:
         )
     for buffer in (book.means, book.products, book.seen):
         buffer.data = buffer[kept]
-    book.write_into(painter)
-    styles = {name: painter.get_buffer(name) for name in ("style_means", "style_spreads")}
+    network = cast(SpadeGenerator, bundle.load_network())
+    book.write_into(network)
+    styles = {name: network.get_buffer(name) for name in ("style_means", "style_spreads")}
     card = bundle.card.model_copy(update={"version": version})
     return rewrite_bundle(bundle, card, styles)
-
-
-@torch.inference_mode()
-def _code(painter: SpadeGenerator, stack: HeartStack, margin: int) -> torch.Tensor:
-    """The mean code (length,) of the slices that show the heart, as ``Painter.style_of`` takes it."""
-    assert stack.image is not None
-    inner = slice(margin, stack.labels.shape[1] - margin)
-    shown = stack.labels.any(axis=(1, 2))
-    image = torch.from_numpy(stack.image[shown, inner, inner].astype(np.float32))
-    labels = torch.from_numpy(stack.labels[shown, inner, inner])
-    one_hot = labels[:, None] == torch.arange(len(HeartLabel))[:, None, None]
-    codes, _ = painter.encode_style(image[:, None], one_hot.float())
-    return codes.mean(0)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -23,8 +23,8 @@ class HeartData:
     def __init__(self, scans: Scans) -> None:
         self.scans = scans
         self._hearts: Hearts | None = None
-        # Scans and labels that were found to belong together, by their hashes.
-        self._sound: set[tuple[str, str]] = set()
+        # Scans and labels that may be used, by their hashes and whether that was forced.
+        self._checked: set[tuple[str, str, bool]] = set()
 
     @property
     def used(self) -> bool:
@@ -52,13 +52,11 @@ class HeartData:
             return data, None
         labels = self.hearts.heart(self.scans.open(data["labels"]), name="The reference's labels")
         image = self.scans.open(data["image"])
-        pair = (image.content_hash, labels.content_hash)
-        if pair in self._sound:
-            return {"kind": "scan"}, Reference(image, labels)
-        reference = checked_reference(image, labels, force)
-        if not force:
-            self._sound.add(pair)
-        return {"kind": "scan"}, reference
+        key = (image.content_hash, labels.content_hash, force)
+        if key not in self._checked:
+            checked_reference(image, labels, force)
+            self._checked.add(key)
+        return {"kind": "scan"}, Reference(image, labels)
 
     def agree(self, arguments: Data) -> None:
         """Remember that the user has agreed to restricted licences, if that was said."""

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +16,14 @@ def tiny():
 def hearts():
     """The module tiny_hearts of the tests of jobs."""
     return _loaded("tiny_hearts", Path(__file__).parents[1] / "jobs" / "tiny_hearts.py")
+
+
+@pytest.fixture
+def set_threads():
+    """Sets how many threads torch has, until the end of the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 def _loaded(name, path):

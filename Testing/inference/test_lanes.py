@@ -10,11 +10,8 @@ from SynthLogic.inference.lanes import side_by_side
 
 
 @pytest.fixture(autouse=True)
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+def two_threads(set_threads):
+    set_threads(2)
 
 
 def test_results_come_in_order_from_two_threads_with_one_of_torchs_each():

@@ -90,7 +90,11 @@ def test_missing_key_is_named(toy: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("method", "magic", "'magic' is unknown; this version knows cyclegan, cyclegan-gc, label-vae"),
+        (
+            "method",
+            "magic",
+            "'magic' is unknown; this version knows cyclegan, cyclegan-gc, label-vae, spade, supervised",
+        ),
         ("losses", {"lambda_magic": 1.0}, "losses.lambda_magic' is unknown"),
         ("losses", {"lambda_cycle": -1.0}, "losses.lambda_cycle' is wrong"),
         ("network.name", "u-net-of-dreams", "u-net-of-dreams"),
