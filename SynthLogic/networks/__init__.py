@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
 # Paths, not classes: MONAI is imported only for a network that is MONAI's.
 REGISTER: dict[str, str] = {
+    "dicycle-generator": "SynthLogic.networks.dicycle_generator.DicycleGenerator",
     "label-vae": "SynthLogic.networks.label_vae.LabelVae",
     "resnet-generator": "SynthLogic.networks.resnet_generator.ResnetGenerator",
     "segresnet-generator": "SynthLogic.networks.segresnet_generator.SegResNetGenerator",
     "spade-generator": "SynthLogic.networks.spade_generator.SpadeGenerator",
+    "unet-generator": "SynthLogic.networks.unet_generator.UNetGenerator",
+    "unet-segmenter": "SynthLogic.networks.unet_generator.SegmentationUNet",
 }
 
 

@@ -125,7 +125,10 @@ class ResnetGenerator(nn.Module):
         for encode in self.encoder:
             x = encode(x)
             kept.append(x)
-        x = self.trunk(x)
+        return self.decode(self.trunk(x), kept)
+
+    def decode(self, x: Tensor, kept: list[Tensor]) -> Tensor:
+        """From the trunk's features, and those kept of each encoder, to the image."""
         for decode, before in zip(self.decoder, kept[-2::-1], strict=True):
             x = decode(x)
             if self.skips:
