@@ -197,6 +197,7 @@ class Spatial(_Part):
 
     ``planes``: slice directions it was trained for, the first is the default. ``spacing_mm``: in-plane
     (isotropic for 3D). ``spacing_range_mm``: native in-plane spacings that are fed without resampling.
+    ``neighbours``: slices on either side that go in and come out as further channels (2.5D).
     ``divisor``: every side is padded at its end to a multiple of it. ``tile``: (J, I) or (K, J, I) voxels, or
     none for whole slices; ``overlap`` is the part of a tile shared with its neighbour.
     """
@@ -205,6 +206,7 @@ class Spatial(_Part):
     planes: Annotated[tuple[Plane, ...], Field(min_length=1), AfterValidator(_unique)] = ("axial",)
     spacing_mm: Positive
     spacing_range_mm: Lengths
+    neighbours: Annotated[int, Field(ge=0, le=8)] = 0
     divisor: Annotated[int, Field(gt=0, le=1024)]
     tile: tuple[Annotated[int, Field(gt=0, le=4096)], ...] | None = None
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
@@ -214,6 +216,8 @@ class Spatial(_Part):
         low, high = self.spacing_range_mm
         if not low <= self.spacing_mm <= high:
             raise ValueError(f"spacing_mm {self.spacing_mm} lies outside spacing_range_mm {low} to {high}")
+        if self.neighbours and self.spatial_dims == 3:
+            raise ValueError("neighbours belong to slices, not to a 3D network")
         if self.tile is None:
             if self.spatial_dims == 3:
                 raise ValueError("tile is missing; a 3D network needs one of three sizes")
@@ -304,6 +308,8 @@ class Card(_Part):
     ``task``: "translate" makes an image from an image; "label-vae" labels from labels, by way of a latent
     vector for each slice; "paint" an MR image from labels and a style. A card that paints, and no other, has
     ``styles``, in the order of the network's, and ``reference``: images that a style can be read from.
+    ``masks``: for a card that translates labels along with the image, the label values of each mask by its
+    name, in the order of the network's channels.
     ``files`` maps the POSIX path of every file of the bundle but the card itself to its SHA-256.
     """
 
@@ -317,6 +323,7 @@ class Card(_Part):
     output: AnyChannel
     styles: tuple[Style, ...] = ()
     reference: Channel | None = None
+    masks: dict[Text, Annotated[tuple[LabelValue, ...], Field(min_length=1)]] = {}
     network: NetworkSpec
     spatial: Spatial
     coverage: Coverage
@@ -393,6 +400,8 @@ class Card(_Part):
                 raise ValueError("reference must have the modality of the output")
         elif self.styles or self.reference is not None:
             raise ValueError(f"styles and reference belong to the task 'paint', not to {self.task!r}")
+        if self.masks and self.task != "translate":
+            raise ValueError(f"masks belong to the task 'translate', not to {self.task!r}")
         if self.task != "translate" and self.spatial.spatial_dims != 2:
             raise ValueError(f"task {self.task!r} works on slices; spatial.spatial_dims must be 2")
         return self

@@ -24,7 +24,10 @@ class FileSource(Strict):
     Attributes:
         name: shown on the card.
         root: name of an entry of the configuration's ``roots``.
-        glob: files below the root, e.g. ``sub-*/ct.nii.gz``.
+        glob: files, or folders of DICOM slices, below the root, e.g. ``sub-*/ct.nii.gz``; null for every
+            volume there is.
+        table: instead, a CSV file below the root with a column ``image``, and ``labels``, ``reference`` and
+            ``subject`` where there are any; its paths start from the root.
         subjects: "all", "even", "odd", or a range of numbers such as "1-40", counted by the number in
             ``sub-NUMBER``; lets two domains have no subject in common.
         subject: regular expression whose match in the path names the subject, for files that are not in
@@ -37,13 +40,32 @@ class FileSource(Strict):
 
     name: str
     root: str
-    glob: str
+    glob: str | None = None
+    table: str | None = None
     subjects: str = Field(default="all", pattern=r"^(all|even|odd|\d+-\d+)$")
     subject: str | None = None
     weight: float = Field(default=1.0, gt=0)
     licence: str
     citation: str = Field(min_length=1)
     required: bool = True
+
+    @model_validator(mode="after")
+    def _one_way_to_find_files(self) -> FileSource:
+        if self.glob is not None and self.table is not None:
+            raise ValueError(f"source {self.name!r} has a glob and a table; keep one of them")
+        return self
+
+
+class SplitConfig(Strict):
+    """Subjects kept out of the training, drawn by the seed; one that is in both domains is on one side.
+
+    Attributes:
+        held_out: share of the subjects, at least one.
+        seed: of the draw.
+    """
+
+    held_out: float = Field(gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
 
 
 class FilesConfig(Strict):
@@ -52,11 +74,13 @@ class FilesConfig(Strict):
     Attributes:
         roots: folders by name; null for one that is given when training starts.
         held_out: globs (``ROOT:GLOB``) of files that must not be trained on.
+        split: subjects to keep out, drawn; null trains on all.
         workers: loader processes; 0 draws samples in the training process.
     """
 
     roots: dict[str, str | None]
     held_out: tuple[str, ...] = ()
+    split: SplitConfig | None = None
     workers: int = Field(default=0, ge=0)
 
     def all_sources(self) -> tuple[FileSource, ...]:
@@ -77,8 +101,9 @@ class SourceConfig(FileSource):
     """Images of one origin.
 
     Attributes:
-        reference: file name beside each file that holds its clean twin on the same grid, or null.
-        labels: file name beside each file that holds its label map on the same grid, or null.
+        reference: file beside each file that holds its clean twin on the same grid, or null. A path from the
+            file's folder; ``{stem}`` stands for the file's name without ending.
+        labels: file that holds its label map on the same grid, likewise.
     """
 
     reference: str | None = None
@@ -117,10 +142,14 @@ class SamplingConfig(Strict):
     """How patches are drawn, for both domains alike, so that layout does not tell them apart.
 
     Attributes:
-        patch: side of the square patch in pixels; divisible by 4.
+        spatial_dims: 2 for slices, 3 for subvolumes, whose first axis is never turned.
+        neighbours: slices on either side that come along as channels (2.5D); as far apart as the scan's own,
+            the last one repeated at its end.
+        patch: side of the square or cubic patch in pixels; divisible by 4.
         planes: weight of each plane.
         spacing_range_mm: the patch's pixel size is drawn from here, log-uniform.
         rotation_deg: drawn from plus or minus this.
+        shear: tangent of the angle, drawn from plus or minus this.
         slack: how far, as a share of the patch, a patch may reach beyond the volume.
         flip: chance of a left-right mirror; 0 keeps the heart on its side.
         field_of_view: chance that only a disc or a box of the patch is kept, as in a small field of view.
@@ -129,10 +158,13 @@ class SamplingConfig(Strict):
         max_slice_spacing_mm: volumes with thicker slices are cut in their acquisition plane alone.
     """
 
+    spatial_dims: Literal[2, 3] = 2
+    neighbours: int = Field(default=0, ge=0, le=8)
     patch: int = Field(default=128, ge=16, multiple_of=4)
     planes: dict[Plane, float] = {"axial": 1.0}
     spacing_range_mm: tuple[float, float] = (1.4, 2.6)
     rotation_deg: float = Field(default=12.0, ge=0, le=180)
+    shear: float = Field(default=0.0, ge=0, le=1)
     slack: float = Field(default=0.1, ge=0, le=0.5)
     flip: float = Field(default=0.0, ge=0, le=1)
     field_of_view: float = Field(default=0.15, ge=0, le=1)
@@ -154,6 +186,22 @@ class SamplingConfig(Strict):
             raise ValueError(f"spacing_range_mm is {[low, high]}; it must be two ascending sizes above 0")
         return self
 
+    @model_validator(mode="after")
+    def _neighbours_of_slices(self) -> SamplingConfig:
+        if self.spatial_dims == 3 and self.neighbours:
+            raise ValueError("neighbours belong to slices; with spatial_dims 3 set neighbours to 0")
+        return self
+
+    @property
+    def slices(self) -> int:
+        """Slices in a patch, which are channels of its image."""
+        return 1 + 2 * self.neighbours
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a patch, (J, I) or (K, J, I)."""
+        return (self.patch,) * self.spatial_dims
+
 
 class DataConfig(FilesConfig):
     """Two domains and what is done with them.
@@ -164,6 +212,8 @@ class DataConfig(FilesConfig):
         paired: draw a and b from the same place of the same subject.
         label_groups: sets of label values; each is one channel of the label maps in a batch. Label 0 is what
             lies outside a volume. Empty for batches without label maps.
+        masks: sets of label values by name; each is a mask that goes with the image through the networks, as
+            a channel of its own (paper 1). Empty for images alone.
         sampling: how patches are drawn.
     """
 
@@ -171,11 +221,37 @@ class DataConfig(FilesConfig):
     b: DomainConfig
     paired: bool = False
     label_groups: tuple[tuple[int, ...], ...] = ()
+    masks: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     sampling: SamplingConfig = SamplingConfig()
 
     def all_sources(self) -> tuple[FileSource, ...]:
         """Those of both domains."""
         return (*self.a.sources, *self.b.sources)
+
+    @property
+    def wants_labels(self) -> bool:
+        """Whether label maps are read."""
+        return bool(self.label_groups or self.masks)
+
+    @property
+    def channels(self) -> int:
+        """Of a network's input and output: slices and masks."""
+        return self.sampling.slices + len(self.masks)
+
+    @field_validator("masks")
+    @classmethod
+    def _masks_of_labels(cls, masks: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+        for name, values in masks.items():
+            if not values or any(not 1 <= value <= 255 for value in values):
+                raise ValueError(f"mask {name!r} must name labels from 1 to 255")
+        return masks
+
+    @model_validator(mode="after")
+    def _masks_have_sources(self) -> DataConfig:
+        for source in self.all_sources() if self.masks else ():
+            if isinstance(source, SourceConfig) and not (source.labels or source.table):
+                raise ValueError(f"masks need label maps; source {source.name!r} has no 'labels'")
+        return self
 
     @field_validator("label_groups")
     @classmethod

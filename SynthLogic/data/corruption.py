@@ -3,8 +3,9 @@
 A generator reads corrupted images while discriminators, cycle and supervised losses see clean ones, so a
 generator learns to deliver clean images from poor ones. Every corruption is a pydantic entry of the
 configuration with two methods: ``draw(rng)`` samples its parameters, plain numbers that can be recorded
-and replayed, and ``apply(image, parameters)`` is a pure function. Images are (J, I) float32 in [-1, 1];
-strengths are fractions of the full range (0.01 of a 2500 HU window are 25 HU), sizes are in pixels.
+and replayed, and ``apply(image, parameters)`` is a pure function. Images are (.., J, I) float32 in [-1, 1],
+slices of one scan: they have one field and one blur, within the slice, but each its own noise. Strengths are
+fractions of the full range (0.01 of a 2500 HU window are 25 HU), sizes are in pixels.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ def _uniform(rng: np.random.Generator, bounds: Range) -> float:
     return float(rng.uniform(*bounds))
 
 
+def _blurred(image: np.ndarray, sigma: float, mode: str) -> np.ndarray:
+    within = [0.0] * (image.ndim - 2) + [sigma] * 2
+    blurred: np.ndarray = ndimage.gaussian_filter(image, within, mode=mode, truncate=3)
+    return blurred
+
+
 class Gain(_Corruption):
     """u -> factor * u on [0, 1], clipped at white: another receiver gain or another percentile."""
 
@@ -47,7 +54,7 @@ class Gain(_Corruption):
         return {"factor": _uniform(rng, self.factor)}
 
     def apply(self, image: np.ndarray, parameters: Parameters) -> np.ndarray:
-        """Scale the image (J, I) from black."""
+        """Scale the image (.., J, I) from black."""
         return np.minimum((image + 1) * np.float32(parameters["factor"]) - 1, np.float32(1))
 
 
@@ -63,7 +70,7 @@ class Gamma(_Corruption):
         return {"exponent": float(np.exp(rng.uniform(low, high)))}
 
     def apply(self, image: np.ndarray, parameters: Parameters) -> np.ndarray:
-        """Bend the intensities of the image (J, I)."""
+        """Bend the intensities of the image (.., J, I)."""
         unit = np.maximum((image + 1) * np.float32(0.5), np.float32(0))
         return unit ** np.float32(parameters["exponent"]) * 2 - 1
 
@@ -80,10 +87,10 @@ class BiasField(_Corruption):
         return {"coefficients": [float(c) for c in rng.uniform(-strength, strength, len(_POWERS))]}
 
     def apply(self, image: np.ndarray, parameters: Parameters) -> np.ndarray:
-        """Multiply the image (J, I), measured from black, by the field."""
-        y = np.linspace(-1, 1, image.shape[0], dtype=np.float32)[:, None]
-        x = np.linspace(-1, 1, image.shape[1], dtype=np.float32)[None, :]
-        log_field = np.zeros(image.shape, np.float32)
+        """Multiply the image (.., J, I), measured from black, by the field."""
+        y = np.linspace(-1, 1, image.shape[-2], dtype=np.float32)[:, None]
+        x = np.linspace(-1, 1, image.shape[-1], dtype=np.float32)[None, :]
+        log_field = np.zeros(image.shape[-2:], np.float32)
         for coefficient, (p, q) in zip(parameters["coefficients"], _POWERS, strict=True):
             log_field += np.float32(coefficient) * (x**p * y**q)
         return np.minimum((image + 1) * np.exp(log_field) - 1, np.float32(1))
@@ -103,8 +110,8 @@ class Blur(_Corruption):
         return {"sigma": _uniform(rng, self.sigma)}
 
     def apply(self, image: np.ndarray, parameters: Parameters) -> np.ndarray:
-        """Smooth the image (J, I)."""
-        return ndimage.gaussian_filter(image, parameters["sigma"], mode="nearest", truncate=3)
+        """Smooth the image (.., J, I)."""
+        return _blurred(image, parameters["sigma"], "nearest")
 
 
 class GaussianNoise(_Corruption):
@@ -123,10 +130,10 @@ class GaussianNoise(_Corruption):
         }
 
     def apply(self, image: np.ndarray, parameters: Parameters) -> np.ndarray:
-        """Add the noise to the image (J, I); its standard deviation is sigma whatever the correlation."""
+        """Add the noise to the image (.., J, I); its standard deviation is sigma whatever the correlation."""
         noise = np.random.default_rng(parameters["seed"]).standard_normal(image.shape, dtype=np.float32)
         if parameters["correlation"] > 0.3:
-            noise = ndimage.gaussian_filter(noise, parameters["correlation"], mode="wrap", truncate=3)
+            noise = _blurred(noise, parameters["correlation"], "wrap")
             noise /= max(float(noise.std()), 1e-6)
         return image + np.float32(2 * parameters["sigma"]) * noise
 
@@ -142,7 +149,7 @@ class RicianNoise(_Corruption):
         return {"sigma": _uniform(rng, self.sigma), "seed": int(rng.integers(2**31))}
 
     def apply(self, image: np.ndarray, parameters: Parameters) -> np.ndarray:
-        """Add the noise to the image (J, I)."""
+        """Add the noise to the image (.., J, I)."""
         rng = np.random.default_rng(parameters["seed"])
         noise = rng.standard_normal((2, *image.shape), dtype=np.float32)
         first, second = noise * np.float32(parameters["sigma"])
@@ -165,12 +172,12 @@ def corrupt(
     """Apply the corruptions in order.
 
     Args:
-        image: (J, I) float32 in [-1, 1].
+        image: (.., J, I) float32 in [-1, 1].
         corruptions: as configured.
         parameters: what ``draw`` gave for them.
 
     Returns:
-        (J, I) float32, clipped to [-1, 1].
+        (.., J, I) float32, clipped to [-1, 1].
     """
     for corruption, drawn in zip(corruptions, parameters, strict=True):
         if drawn is not None:

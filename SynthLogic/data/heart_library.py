@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from SynthLogic.data.files import find_paths, subject_of
+from SynthLogic.data.find import find_files
 from SynthLogic.data.heart_config import STRUCTURE_NAMES, WORD, HeartDataConfig, HeartSource, label_of
 from SynthLogic.errors import ConfigError, InputError
 from SynthLogic.hearts.rv_wall import without_rv_wall
@@ -90,15 +90,15 @@ def list_hearts(config: HeartDataConfig, images: bool) -> tuple[list[HeartFile],
         The files, and one sentence for every optional source that is not here.
 
     Raises:
-        ConfigError: see ``find_paths``; or an image or a style is missing.
+        ConfigError: see ``find_files``; or an image or a style is missing.
     """
-    paths, missing = find_paths(config, config.sources, "heart data")
+    found, missing = find_files(config, config.sources, "heart data")
     files = []
-    for index, path in paths:
-        source = config.sources[index]
+    for entry in found:
+        path, source = entry.path, config.sources[entry.source]
         image = _image_of(path, source) if images else None
         style = _style_of(path, source, config) if images else None
-        files.append(HeartFile(path, image, index, subject_of(path, source), style))
+        files.append(HeartFile(path, image, entry.source, entry.subject, style))
     return files, missing
 
 

@@ -27,7 +27,7 @@ class Stack:
         source: index of its source.
         pair: equal for images of one subject on one grid.
         slices: per plane the indices of slices that show enough body.
-        labels: (K, J, I) uint8, 1 + index of the voxel's label group, 0 for none; None where unknown.
+        labels: (K, J, I) uint8, the label map's values; None where there is none.
     """
 
     image: np.ndarray = field(repr=False)
@@ -99,10 +99,7 @@ def load_stack(file: SourceFile, domain: DomainConfig, config: DataConfig) -> St
     x, y, z = (float(s) for s in volume.spacing)
     labels = None
     if file.labels is not None:
-        table = np.zeros(256, np.uint8)
-        for number, group in enumerate(config.label_groups, 1):
-            table[list(group)] = number
-        labels = table[np.clip(_beside(file.labels, volume).array, 0, 255).astype(np.uint8)]
+        labels = _label_values(_beside(file.labels, volume).array, file.labels)
     slices = drawable(target, (x, y, z), config.sampling)
     return Stack(image, target, (x, y, z), file.source, file.pair, slices, labels)
 
@@ -113,6 +110,13 @@ def _beside(path: Path, volume: Volume) -> Volume:
     if not other.grid.is_close(volume.grid):
         raise ConfigError(f"{path} is not on the grid of its image; make it again.")
     return other
+
+
+def _label_values(array: np.ndarray, path: Path) -> np.ndarray:
+    values = array.astype(np.uint8)
+    if not np.array_equal(values, array):
+        raise ConfigError(f"{path} holds something else than labels from 0 to 255; give a label map.")
+    return values
 
 
 def drawable(

@@ -36,6 +36,7 @@ class Placement:
         centre: of the patch, (row, column) in mm from the middle of the slice.
         mirrored: left and right exchanged.
         keep: small field of view, or None.
+        shear: tangent of the angle.
     """
 
     plane: Plane
@@ -45,6 +46,7 @@ class Placement:
     centre: tuple[float, float]
     mirrored: bool
     keep: Keep | None
+    shear: float = 0.0
 
 
 def draw_stack(library: Library, rng: np.random.Generator) -> Stack:
@@ -69,20 +71,25 @@ def draw_placement(stack: Stack, sampling: SamplingConfig, rng: np.random.Genera
     centre = (float(rng.uniform(-room[0], room[0])), float(rng.uniform(-room[1], room[1])))
     mirrored = bool(rng.random() < sampling.flip)
     keep = _draw_keep(sampling.patch, rng) if rng.random() < sampling.field_of_view else None
-    return Placement(plane, index, spacing, angle, centre, mirrored, keep)
+    # Drawn only where asked for, so that recipes without it see what they have always seen.
+    shear = float(rng.uniform(-sampling.shear, sampling.shear)) if sampling.shear else 0.0
+    return Placement(plane, index, spacing, angle, centre, mirrored, keep, shear)
 
 
-def cut(stack: Stack, placement: Placement, patch: int) -> tuple[np.ndarray, np.ndarray]:
+def cut(stack: Stack, placement: Placement, patch: int, neighbours: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate the patch out of the volume; bilinear, low-passed first where it shrinks.
 
     Returns:
-        Image and target, each (patch, patch) float32 in [-1, 1], rows along K or J, columns along J or I;
-        -1 outside the volume.
+        Image and target, each (1 + 2 neighbours, patch, patch) float32 in [-1, 1], rows along K or J, columns
+        along J or I; -1 outside the volume.
     """
     axis = PLANE_AXIS[placement.plane]
     shape, pixel = _slice_geometry(stack, placement.plane)
     arrays = [stack.image] if stack.target is stack.image else [stack.image, stack.target]
-    slices = np.stack([np.take(a, placement.index, axis=axis) for a in arrays]).astype(np.float32)
+    indices = placement.index + np.arange(-neighbours, neighbours + 1)
+    indices = indices.clip(0, stack.image.shape[axis] - 1)
+    slices = np.concatenate([np.moveaxis(np.take(a, indices, axis=axis), axis, 0) for a in arrays])
+    slices = slices.astype(np.float32)
     ratios = [placement.spacing / s for s in pixel]
     if max(ratios) > 1.25:
         sigma = [0.5 * math.sqrt(max(r * r - 1, 0)) for r in ratios]
@@ -91,27 +98,27 @@ def cut(stack: Stack, placement: Placement, patch: int) -> tuple[np.ndarray, np.
     # Padding is 0, so air is moved there and back.
     moved = functional.grid_sample(torch.from_numpy(slices + 1)[None], where, align_corners=False)
     patches = moved[0].numpy() - 1
-    return patches[0], patches[-1]
+    return patches[: len(indices)], patches[-len(indices) :]
 
 
-def cut_labels(stack: Stack, placement: Placement, patch: int, outside: int) -> np.ndarray:
-    """The label groups of the same patch, nearest neighbour: (patch, patch) uint8, ``outside`` beyond it.
+def cut_labels(stack: Stack, placement: Placement, patch: int) -> np.ndarray | None:
+    """The labels of the middle slice of the same patch, nearest neighbour: (patch, patch) uint8, 0 beyond it.
 
-    All 0 where the volume has no label map.
+    None where the volume has no label map.
     """
     if stack.labels is None:
-        return np.zeros((patch, patch), np.uint8)
+        return None
     shape, pixel = _slice_geometry(stack, placement.plane)
-    groups = np.take(stack.labels, placement.index, axis=PLANE_AXIS[placement.plane])
+    labels = np.take(stack.labels, placement.index, axis=PLANE_AXIS[placement.plane])
     moved = functional.grid_sample(
-        torch.from_numpy(groups.astype(np.float32) - outside)[None, None],
+        torch.from_numpy(labels.astype(np.float32))[None, None],
         _where(shape, pixel, placement, patch),
         mode="nearest",
         align_corners=False,
     )
-    result: np.ndarray = (moved[0, 0].numpy() + outside).round().astype(np.uint8)
+    result: np.ndarray = moved[0, 0].numpy().round().astype(np.uint8)
     if placement.keep is not None:
-        result[~_mask(placement.keep, patch)] = outside
+        result[~_mask(placement.keep, patch)] = 0
     return result
 
 
@@ -123,19 +130,20 @@ def _where(
     half_row, half_column = (n * s / 2 for n, s in zip(shape, pixel, strict=True))
     cosine, sine = math.cos(placement.angle) * half_patch, math.sin(placement.angle) * half_patch
     mirror = -1 if placement.mirrored else 1
+    across, down = placement.shear * cosine - sine, placement.shear * sine + cosine
     theta = torch.tensor(
         [
-            [mirror * cosine / half_column, -sine / half_column, placement.centre[1] / half_column],
-            [mirror * sine / half_row, cosine / half_row, placement.centre[0] / half_row],
+            [mirror * cosine / half_column, across / half_column, placement.centre[1] / half_column],
+            [mirror * sine / half_row, down / half_row, placement.centre[0] / half_row],
         ]
     )
     return functional.affine_grid(theta[None], [1, 1, patch, patch], align_corners=False)
 
 
 def blank(image: np.ndarray, placement: Placement) -> np.ndarray:
-    """Set what lies outside a small field of view to background, in place; image is (patch, patch)."""
+    """Set what lies outside a small field of view to background, in place; image is (.., patch, patch)."""
     if placement.keep is not None:
-        image[~_mask(placement.keep, image.shape[0])] = -1
+        image[..., ~_mask(placement.keep, image.shape[-1])] = -1
     return image
 
 

@@ -31,6 +31,7 @@ class EngineResult:
 
     Attributes:
         volume: the synthetic image in the card's output units, on exactly the input's grid.
+        labels: for a bundle with masks, the label map that goes with the image (uint8, same grid); else None.
         disagreement: standard deviation between the planes, same units and grid, or None for a single plane.
         device: the device that ran, for example "cuda:0".
         precision: "fp32", "bf16" or "fp16".
@@ -41,6 +42,7 @@ class EngineResult:
     """
 
     volume: Volume
+    labels: Volume | None
     disagreement: Volume | None
     device: str
     precision: str
@@ -110,6 +112,7 @@ class Engine:
         progress: ProgressCallback | None = None,
         cancel: CancelCallback | None = None,
         region: NDArray[Any] | None = None,
+        labels: NDArray[Any] | None = None,
     ) -> EngineResult:
         """Translate ``volume``; its array is not changed.
 
@@ -122,15 +125,18 @@ class Engine:
             cancel: asked at least every layer of the network and between all other steps.
             region: (K, J, I), not 0 where a result is wanted; elsewhere the card's background is put.
                 Intensities are fitted to the whole scan all the same.
+            labels: (K, J, I) label map of the scan, for a bundle with masks, which translates it too.
 
         Raises:
-            InputError: a plane the network was not trained for; a region that is empty or of another shape.
+            InputError: a plane the network was not trained for; a region that is empty or of another shape;
+                labels that the bundle needs, or has no use for, or that are not the scan's.
             DeviceError: not enough memory even for one small tile, or the device failed.
             BundleError: the network's result is not finite.
             Cancelled: ``cancel`` said so.
         """
         if batch is not None and batch < 1:
             raise InputError(f"The batch is {batch}; it must be at least 1.")
+        self._check_labels(labels, volume.shape)
         monitor = self._monitor = Monitor(progress, cancel)
         clock = _Clock()
         monitor.check()
@@ -146,19 +152,30 @@ class Engine:
                     boxes = windows(inside, canonical.grid, grid, self.card.spatial, chosen)
                 working = self._working(canonical, grid, monitor)
             with clock("intensity"):
-                prepared = self._normalised(working, monitor)
+                prepared = self._normalised(working, monitor)[None]
+                if labels is not None:
+                    masks = self._masks(Volume(orientation.apply(labels), canonical.ijk_to_ras), grid)
+                    prepared = np.concatenate([prepared, masks])
+                    del masks
                 del working
             with clock("forward"):
-                runner = Runner(self._network, self.card.spatial, self.device, monitor, batch)
+                runner = Runner(
+                    self._network, self.card.spatial, self.device, monitor, batch, len(self.card.masks)
+                )
                 outputs = self._forward(runner, prepared, chosen, boxes)
                 del prepared
             with clock("restore"):
-                result, disagreement = self._restore(outputs, grid, canonical.grid, monitor)
+                found = self._labels(outputs, grid, canonical.grid)
+                images = [output[0] for output in outputs]
+                del outputs
+                result, disagreement = self._restore(images, grid, canonical.grid, monitor)
                 if inside is not None:
+                    found = None if found is None else found * inside
                     result = np.where(inside, result, result.dtype.type(self.card.output.background))
                     disagreement = None if disagreement is None else disagreement * inside
         return EngineResult(
             volume=_stored(result, orientation, volume),
+            labels=None if found is None else _stored(found, orientation, volume),
             disagreement=None if disagreement is None else _stored(disagreement, orientation, volume),
             device=str(self.device),
             precision=self.precision,
@@ -167,6 +184,38 @@ class Engine:
             warnings=(*self._warnings, *warnings, *runner.warnings),
             timings=clock.seconds,
         )
+
+    def _check_labels(self, labels: NDArray[Any] | None, shape: tuple[int, int, int]) -> None:
+        masks = self.card.masks
+        if masks and labels is None:
+            raise InputError(
+                f"Bundle {self.card.name!r} translates {', '.join(masks)} along with the image; give the "
+                "scan's label map."
+            )
+        if labels is None:
+            return
+        if not masks:
+            raise InputError(f"Bundle {self.card.name!r} translates images alone; leave the label map out.")
+        if labels.shape != shape:
+            raise InputError("The label map does not have the voxels of the scan; resample it there.")
+        if not np.isin(labels, [value for values in masks.values() for value in values]).any():
+            wanted = "; ".join(f"{name}: {', '.join(map(str, v))}" for name, v in masks.items())
+            raise InputError(f"The label map has none of the labels that the bundle knows ({wanted}).")
+
+    def _masks(self, labels: Volume, grid: Grid) -> np.ndarray:
+        """(masks, K, J, I) float32, 1 inside and -1 outside, on the working grid."""
+        array = resample(labels, grid, order=0).array
+        masks = [np.isin(array, values) for values in self.card.masks.values()]
+        return np.stack(masks).astype(np.float32) * 2 - 1
+
+    def _labels(self, outputs: list[np.ndarray], grid: Grid, canonical: Grid) -> np.ndarray | None:
+        """The label map (K, J, I) uint8: for each voxel the mask that is clearest, if it is inside one."""
+        if not self.card.masks:
+            return None
+        masks = np.mean([output[1:] for output in outputs], axis=0)
+        values = np.array([values[0] for values in self.card.masks.values()], np.uint8)
+        labels = np.where(masks.max(0) > 0, values[masks.argmax(0)], np.uint8(0))
+        return resample(Volume(labels, grid.ijk_to_ras), canonical, order=0).array
 
     def _working(self, canonical: Volume, grid: Grid, monitor: Monitor) -> Volume:
         if grid is canonical.grid:
@@ -182,19 +231,19 @@ class Engine:
     def _forward(
         self, runner: Runner, prepared: np.ndarray, planes: tuple[Plane, ...], boxes: tuple[Box, ...]
     ) -> list[np.ndarray]:
-        """One array (K, J, I) in [-1, 1] per plane, or the only one of a 3D network; -1 outside its box."""
-        parts = [prepared[box] for box in boxes]
+        """(C, K, J, I) in [-1, 1] for each plane, or the only one of a 3D network; -1 outside its box."""
+        parts = [prepared[(slice(None), *box)] for box in boxes]
         outputs = [np.full(prepared.shape, -1, np.float32) for _ in parts]
         if not planes:
             runner.monitor.message = "tiles"
-            outputs[0][boxes[0]] = runner.volume(parts[0])
+            outputs[0][(slice(None), *boxes[0])] = runner.volume(parts[0])
         else:
-            axes = [STACK_AXIS[plane] for plane in planes]
+            axes = [1 + STACK_AXIS[plane] for plane in planes]
             total = sum(part.shape[axis] for part, axis in zip(parts, axes, strict=True))
             runner.monitor.begin(total, "slices", f"{planes[0]} slices")
             for plane, axis, part, output, box in zip(planes, axes, parts, outputs, boxes, strict=True):
                 runner.monitor.message = f"{plane} slices"
-                runner.slices(np.moveaxis(part, axis, 0), np.moveaxis(output[box], axis, 0))
+                runner.slices(np.moveaxis(part, axis, 1), np.moveaxis(output[(slice(None), *box)], axis, 1))
         for output in outputs:
             # NaN and infinity survive summation: no second array is needed to find them.
             if not np.isfinite(output.sum(dtype=np.float64)):

@@ -58,7 +58,7 @@ def windows(
         least = dict(zip(inside, spatial.tile or [grid.shape[axis] for axis in inside], strict=True))
         slices = []
         for axis, (start, stop) in enumerate(box):
-            margin = _MARGIN if axis in inside or resampled[axis] else 0
+            margin = _MARGIN if axis in inside or resampled[axis] else spatial.neighbours
             size = min(grid.shape[axis], max(stop - start + 2 * margin, least.get(axis, 0)))
             first = min(max(0, (start + stop - size) // 2), grid.shape[axis] - size)
             slices.append(slice(first, first + size))

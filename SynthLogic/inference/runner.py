@@ -79,7 +79,8 @@ def pad_at_end(x: Tensor, divisor: int) -> Tensor:
 class Runner:
     """A network on its device in its precision, with the batch and tile that fit into memory.
 
-    ``batch`` and ``tile`` step down when memory runs out; ``warnings`` then says so.
+    What goes in and comes out has channels first: the image, then ``masks`` of them. ``batch`` and ``tile``
+    step down when memory runs out; ``warnings`` then says so.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Runner:
         device: torch.device,
         monitor: Monitor,
         batch: int | None = None,
+        masks: int = 0,
     ) -> None:
         self.device = device
         self.monitor = monitor
@@ -97,37 +99,50 @@ class Runner:
         self.warnings: list[str] = []
         self._network = network
         self._spatial = spatial
+        # Of what the network gives for each slice beside it, only the middle is wanted.
+        self._wanted = [
+            spatial.neighbours,
+            *range(2 * spatial.neighbours + 1, 2 * spatial.neighbours + 1 + masks),
+        ]
         self._layout = torch.channels_last if spatial.spatial_dims == 2 else torch.channels_last_3d
 
     # -- slices ---------------------------------------------------------------------------------------------
 
     def slices(self, stack: np.ndarray, out: np.ndarray) -> None:
-        """Run the slices of ``stack`` (N, rows, columns), float32 in [-1, 1], into ``out`` of the same shape.
+        """Run the slices of ``stack`` (C, N, rows, columns), float32 in [-1, 1], into ``out`` of that shape.
 
         Raises:
             DeviceError: not even one small tile fits into memory, or the device failed.
             Cancelled: the user asked to stop.
         """
-        shape = stack.shape[1:]
+        shape = stack.shape[2:]
         self.batch = self.batch or default_batch(self.device, shape)
         source, sink = self._place(stack, out)
         reached = 0
-        while reached < len(stack):
+        while reached < stack.shape[1]:
             self.monitor.check()
             whole = self.tile is None or all(s <= t for s, t in zip(shape, self.tile, strict=True))
-            count = min(self.batch, len(stack) - reached) if whole else 1
-            chunk = source[reached : reached + count, None]
-            result = (
-                self._attempt(self._whole, chunk) if whole else self._attempt(self._stitched, chunk[0, 0])
-            )
+            count = min(self.batch, stack.shape[1] - reached) if whole else 1
+            chunk = self._with_neighbours(source, reached, count)
+            result = self._attempt(self._whole, chunk) if whole else self._attempt(self._stitched, chunk[0])
             if result is None:
                 self._step_down(count if whole else self.batch, shape, whole)
                 continue
-            sink[reached : reached + count] = result
+            sink[:, reached : reached + count] = result.reshape(count, *result.shape[-3:]).movedim(1, 0)
             reached += count
             self.monitor.advance(count)
         if sink.device.type == "cuda":
             torch.from_numpy(out).copy_(sink)
+
+    def _with_neighbours(self, source: Tensor, start: int, count: int) -> Tensor:
+        """Slices of (C, N, rows, columns) as the network wants them: (count, channels, rows, columns)."""
+        reach = self._spatial.neighbours
+        chunk = source[:, start : start + count].movedim(0, 1)
+        if not reach:
+            return chunk
+        near = torch.arange(start, start + count)[:, None] + torch.arange(-reach, reach + 1)
+        images = source[0][near.clamp(0, source.shape[1] - 1).to(source.device)]
+        return torch.cat([images, chunk[:, 1:]], 1)
 
     def _place(self, stack: np.ndarray, out: np.ndarray) -> tuple[Tensor, Tensor]:
         """Source and sink of all slices: on a GPU, if they fit there, so that one copy each way is enough."""
@@ -142,7 +157,7 @@ class Runner:
         return there, torch.empty_like(there)
 
     def _whole(self, x: Tensor) -> Tensor:
-        """(N, 1, *spatial) to (N, *spatial) float32, padded for the network and cropped again."""
+        """(N, channels, *spatial) to (N, C, *spatial) float32, padded for the network and cropped again."""
         spatial = x.shape[2:]
         padded = pad_at_end(x.to(self.device), self._spatial.divisor).contiguous(memory_format=self._layout)
         with torch.inference_mode():
@@ -150,13 +165,13 @@ class Runner:
         if self.device.type == "cuda":
             # Progress and cancel mean what has been computed, not what is queued.
             torch.cuda.synchronize(self.device)
-        crop = (slice(None), 0, *(slice(0, size) for size in spatial))
-        return y[crop].float()
+        crop = (slice(None), slice(None), *(slice(0, size) for size in spatial))
+        return y[:, self._wanted][crop].float()
 
     # -- tiles ----------------------------------------------------------------------------------------------
 
     def volume(self, array: np.ndarray) -> np.ndarray:
-        """Run ``array`` (K, J, I), float32 in [-1, 1], in overlapping tiles; returns the same shape.
+        """Run ``array`` (C, K, J, I), float32 in [-1, 1], in overlapping tiles; returns the same shape.
 
         Raises:
             DeviceError: not even one small tile fits into memory, or the device failed.
@@ -164,18 +179,18 @@ class Runner:
         """
         source = torch.from_numpy(np.ascontiguousarray(array))
         while True:
-            self.batch = self.batch or default_batch(self.device, self.tile or array.shape)
+            self.batch = self.batch or default_batch(self.device, self.tile or array.shape[1:])
             result = self._attempt(self._stitched, source, True)
             if result is not None:
                 return result.numpy()
-            self._step_down(self.batch, array.shape, whole=False)
+            self._step_down(self.batch, array.shape[1:], whole=False)
 
     def _stitched(self, x: Tensor, count: bool = False) -> Tensor:
-        """One slice or volume (*spatial) in overlapping tiles, blended on the CPU."""
-        spatial = tuple(x.shape)
-        padded = pad_at_end(x[None, None], self._spatial.divisor)[0, 0]
-        shape = tuple(padded.shape)
-        stitcher = Stitcher(shape, self.tile or shape, self._spatial.overlap)
+        """One slice or volume (channels, *spatial) in overlapping tiles, blended on the CPU."""
+        spatial = tuple(x.shape[1:])
+        padded = pad_at_end(x[None], self._spatial.divisor)[0]
+        shape = tuple(padded.shape[1:])
+        stitcher = Stitcher(shape, self.tile or shape, self._spatial.overlap, (len(self._wanted),))
         windows = stitcher.windows
         if count:
             self.monitor.begin(len(windows), "tiles", self.monitor.message)
@@ -183,7 +198,7 @@ class Runner:
         while reached < len(windows):
             self.monitor.check()
             group = windows[reached : reached + max(1, self.batch)]
-            result = self._attempt(self._whole, torch.stack([padded[w] for w in group])[:, None])
+            result = self._attempt(self._whole, torch.stack([padded[(..., *w)] for w in group]))
             if result is None:
                 if len(group) == 1:
                     raise MemoryError("out of memory with a single tile")
@@ -194,7 +209,7 @@ class Runner:
             reached += len(group)
             if count:
                 self.monitor.advance(len(group))
-        return torch.from_numpy(stitcher.result())[tuple(slice(0, size) for size in spatial)]
+        return torch.from_numpy(stitcher.result())[(..., *(slice(0, size) for size in spatial))]
 
     # -- memory ---------------------------------------------------------------------------------------------
 

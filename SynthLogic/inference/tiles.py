@@ -29,10 +29,17 @@ class Stitcher:
     """Blends tiles into one float32 array of ``shape`` on the CPU.
 
     The weight of a tile is the product of one-dimensional weights and the tiles stand on a grid, so the sum
-    of weights is a product as well: no second volume is needed to normalise.
+    of weights is a product as well: no second volume is needed to normalise. ``channels`` goes before the
+    shape of tiles and result.
     """
 
-    def __init__(self, shape: tuple[int, ...], tile: tuple[int, ...], overlap: float) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        tile: tuple[int, ...],
+        overlap: float,
+        channels: tuple[int, ...] = (),
+    ) -> None:
         self.shape = shape
         self.tile = tuple(min(size, extent) for size, extent in zip(tile, shape, strict=True))
         starts = [tile_starts(n, t, overlap) for n, t in zip(shape, self.tile, strict=True)]
@@ -47,11 +54,11 @@ class Stitcher:
             tuple(slice(s, s + t) for s, t in zip(corner, self.tile, strict=True))
             for corner in product(*starts)
         ]
-        self._array = np.zeros(shape, np.float32)
+        self._array = np.zeros((*channels, *shape), np.float32)
 
     def add(self, window: tuple[slice, ...], values: np.ndarray) -> None:
-        """Add one tile's ``values``, of the shape of ``window``."""
-        self._array[window] += _scaled(values, self._profiles)
+        """Add one tile's ``values``, of the shape of ``window`` behind the channels."""
+        self._array[(..., *window)] += _scaled(values, self._profiles)
 
     def result(self) -> np.ndarray:
         """The blended array; call it once, after all windows were added."""

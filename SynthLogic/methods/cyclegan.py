@@ -11,6 +11,10 @@ Two generators G: a -> b and F: b -> a, two PatchGAN discriminators, and
 GC is gradient consistency (paper 2, eq. 2 to 4), as published or for any contrast. The method "cyclegan-gc"
 is this one with that paper's weights.
 
+With ``data.masks`` every image has masks as further channels, in and out: cycle, identity and discriminators
+see them too, so where the anatomy shifts the label shifts with it. The method "cyclegan-mask" is this one,
+and insists on them (paper 1). GC and T look at images alone.
+
 T is the optional loss of ``SynthLogic.losses.tissue`` for volumes that have label maps, which the generators
 never see; it is not part of the published method. With ``tissue_first`` it alone teaches the generators for
 that many iterations, at a third of the cost, before the rest joins in.
@@ -43,6 +47,9 @@ from SynthLogic.methods.discriminators import patch_discriminator
 from SynthLogic.methods.pool import ImagePool
 from SynthLogic.methods.translation import Direction, TranslationConfig, TranslationMethod
 
+# From which domain the image of another is made.
+_OTHER = {"a": "b", "b": "a"}
+
 
 class CycleGanWeights(Weights):
     """Published: lambda_cycle 10 (Zhu), 3 (paper 2); lambda_identity 0.5 lambda_cycle where it is used.
@@ -66,20 +73,26 @@ class GradientConsistencyWeights(CycleGanWeights):
 
 
 class CycleGan(TranslationMethod):
-    """See the module's text. Two optimisers: both generators, both discriminators."""
+    """See the module's text. Two optimisers: both generators, both discriminators.
+
+    A subclass may send images through its generators in several ways: ``given`` is the one whose output a
+    user gets, ``judged`` the one whose output the discriminators see.
+    """
 
     weights_class: ClassVar[type[CycleGanWeights]] = CycleGanWeights
+    given: ClassVar[str] = "cycle"
+    judged: ClassVar[str] = "cycle"
 
     def __init__(self, config: TranslationConfig) -> None:
         super().__init__(config)
-        layers, patch = config.discriminator.layers, config.data.sampling.patch
-        if patch < 3 * 2**layers:
-            raise ConfigError(
-                f"Discriminators of {layers} layers need patches of {3 * 2**layers} pixels at least; enlarge "
-                "data.sampling.patch or lower discriminator.layers."
-            )
-        self.discriminators = nn.ModuleDict({d: patch_discriminator(config) for d in ("a", "b")})
-        groups = len(config.data.label_groups)
+        data = config.data
+        self.discriminators = nn.ModuleDict(
+            {
+                d: patch_discriminator(config, data.sampling.spatial_dims, data.channels, data.sampling.patch)
+                for d in ("a", "b")
+            }
+        )
+        groups = len(data.label_groups)
         if self.weights.lambda_tissue and not groups:
             raise ConfigError("lambda_tissue needs label maps; name data.label_groups or set it to 0.")
         if self.weights.tissue_first and not self.weights.lambda_tissue:
@@ -99,38 +112,62 @@ class CycleGan(TranslationMethod):
     def step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Generators first, then discriminators on the same fakes, exchanged with the pools."""
         generators, discriminators = self.optimizers()
-        to_b, to_a = self.generators["a_to_b"], self.generators["b_to_a"]
-
         self.discriminators.requires_grad_(False)
-        fakes = {"b": to_b(batch["a_input"]), "a": to_a(batch["b_input"])}
         if self.iteration < self.weights.tissue_first:
-            tissue = self.tissue(batch, fakes)
+            tissue = self.tissue(batch, self.translate(batch, self.given))
             self.descend(self.weights.lambda_tissue * tissue, generators)
             return {"tissue": tissue.detach()}
-        adversarial = self.adversarial(fakes)
-        back = {"a": to_a(fakes["b"]), "b": to_b(fakes["a"])}
-        cycle = torch.stack([cycle_loss(batch[f"{d}_target"], back[d]) for d in ("a", "b")]).sum()
-        losses = {"adversarial": adversarial, "cycle": cycle}
-        total = adversarial + self.weights.lambda_cycle * cycle
-        if self.weights.lambda_identity:
-            same = {"b": to_b(batch["b_input"]), "a": to_a(batch["a_input"])}
-            identity = [identity_loss(batch[f"{d}_target"], same[d]) for d in ("a", "b")]
-            losses["identity"] = torch.stack(identity).sum()
-            total = total + self.weights.lambda_identity * losses["identity"]
-        if self.weights.lambda_gc:
-            losses["gc"] = self.gradient_consistency(batch, fakes)
-            total = total + self.weights.lambda_gc * losses["gc"]
-        if self.weights.lambda_tissue:
-            losses["tissue"] = self.tissue(batch, fakes)
-            total = total + self.weights.lambda_tissue * losses["tissue"]
+        fakes = {way: self.translate(batch, way) for way in dict.fromkeys((self.given, self.judged))}
+        losses = self.losses(batch, fakes)
+        total = torch.stack([weight * loss for weight, loss in losses.values()]).sum()
         self.descend(total, generators)
 
         self.discriminators.requires_grad_(True)
-        losses["discriminators"] = torch.stack(
-            [self.judge(d, batch[f"{d}_target"], fakes[d].detach()) for d in ("a", "b")]
+        seen = fakes[self.judged]
+        judged = torch.stack(
+            [self.judge(d, batch[f"{d}_target"], seen[d].detach()) for d in ("a", "b")]
         ).sum()
-        self.descend(losses["discriminators"], discriminators)
-        return {"generators": total.detach(), **{name: loss.detach() for name, loss in losses.items()}}
+        self.descend(judged, discriminators)
+        shown = {name: loss.detach() for name, (_, loss) in losses.items()}
+        return {"generators": total.detach(), **shown, "discriminators": judged.detach()}
+
+    def losses(
+        self, batch: dict[str, Tensor], fakes: dict[str, dict[str, Tensor]]
+    ) -> dict[str, tuple[float, Tensor]]:
+        """The generators' losses by name, each with its weight.
+
+        Args:
+            batch: see ``SynthLogic.data.batches``.
+            fakes: for each way the fakes of both domains.
+        """
+        weights, given = self.weights, fakes[self.given]
+        found = {"adversarial": (1.0, self.adversarial(fakes[self.judged]))}
+        found["cycle"] = (weights.lambda_cycle, self.cycle(batch, given, self.given))
+        if weights.lambda_identity:
+            found["identity"] = (weights.lambda_identity, self.identity(batch))
+        if weights.lambda_gc:
+            found["gc"] = (weights.lambda_gc, self.gradient_consistency(batch, given))
+        if weights.lambda_tissue:
+            found["tissue"] = (weights.lambda_tissue, self.tissue(batch, given))
+        return found
+
+    def through(self, direction: str, x: Tensor, way: str) -> Tensor:
+        """``x`` through the generator of a direction."""
+        return self.generators[direction](x)  # type: ignore[no-any-return]
+
+    def translate(self, batch: dict[str, Tensor], way: str) -> dict[str, Tensor]:
+        """The fakes of both domains, by the domain that they should belong to."""
+        return {d: self.through(f"{o}_to_{d}", batch[f"{o}_input"], way) for d, o in _OTHER.items()}
+
+    def cycle(self, batch: dict[str, Tensor], fakes: dict[str, Tensor], way: str) -> Tensor:
+        """Both ways round, as far from the clean targets as they are."""
+        back = {o: self.through(f"{d}_to_{o}", fakes[d], way) for d, o in _OTHER.items()}
+        return torch.stack([cycle_loss(batch[f"{d}_target"], back[d]) for d in ("a", "b")]).sum()
+
+    def identity(self, batch: dict[str, Tensor]) -> Tensor:
+        """What is of the generator's own target domain should stay as it is."""
+        same = {d: self.through(f"{o}_to_{d}", batch[f"{d}_input"], self.given) for d, o in _OTHER.items()}
+        return torch.stack([identity_loss(batch[f"{d}_target"], same[d]) for d in ("a", "b")]).sum()
 
     def adversarial(self, fakes: dict[str, Tensor]) -> Tensor:
         """Generators' adversarial loss, both directions."""
@@ -139,15 +176,15 @@ class CycleGan(TranslationMethod):
     def gradient_consistency(self, batch: dict[str, Tensor], fakes: dict[str, Tensor]) -> Tensor:
         """Mean over both directions of 1 - GC between an image and its translation (paper 2, eq. 4)."""
         loss = gradient_consistency_loss if self.weights.gc == "published" else edge_consistency_loss
-        found = [loss(batch[f"{o}_target"], fakes[d]) for d, o in (("a", "b"), ("b", "a"))]
+        found = [loss(self.slices(batch[f"{o}_target"]), self.slices(fakes[d])) for d, o in _OTHER.items()]
         return torch.stack(found).mean()
 
     def tissue(self, batch: dict[str, Tensor], fakes: dict[str, Tensor]) -> Tensor:
         """Tissue loss of both fakes; a fake has the labels of the subject that it was made from."""
         for domain in ("a", "b"):
             statistics = cast(TissueLoss, self.tissues[domain])
-            statistics.update(batch[f"{domain}_target"], batch[f"{domain}_labels"])
-        found = [self.tissues[d](fakes[d], batch[f"{o}_labels"]) for d, o in (("a", "b"), ("b", "a"))]
+            statistics.update(self.middle(batch[f"{domain}_target"]), batch[f"{domain}_labels"])
+        found = [self.tissues[d](self.middle(fakes[d]), batch[f"{o}_labels"]) for d, o in _OTHER.items()]
         return torch.stack(found).sum()
 
     def judge(self, domain: str, real: Tensor, fake: Tensor) -> Tensor:
@@ -170,3 +207,17 @@ class GradientConsistentCycleGan(CycleGan):
     """CycleGAN with gradient consistency (Hiasa et al. 2018): lambda_cycle 3, lambda_gc 0.3."""
 
     weights_class = GradientConsistencyWeights
+
+
+class MaskedCycleGan(CycleGan):
+    """CycleGAN of an image and its masks together (Chartsias et al. 2017)."""
+
+    @classmethod
+    def check(cls, config: TranslationConfig) -> None:
+        """Refuse data without masks."""
+        super().check(config)
+        if not config.data.masks:
+            raise ConfigError(
+                f"Method {config.method!r} translates images with masks; name them in data.masks, such as "
+                "'myocardium: [2]'."
+            )

@@ -6,14 +6,24 @@ from monai.networks.nets import PatchDiscriminator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from SynthLogic.errors import ConfigError
 from SynthLogic.methods.config import TrainConfig
 
 
 def patch_discriminator(
-    config: TrainConfig, spatial_dims: int = 2, in_channels: int = 1
+    config: TrainConfig, spatial_dims: int = 2, in_channels: int = 1, patch: int | None = None
 ) -> PatchDiscriminator:
-    """PatchGAN with instance normalisation; three layers see 70 x 70 pixels (Isola et al. 2017)."""
+    """PatchGAN with instance normalisation; three layers see 70 x 70 pixels (Isola et al. 2017).
+
+    Raises:
+        ConfigError: images of ``patch`` pixels leave its last layer nothing to see.
+    """
     d = config.discriminator
+    if patch is not None and patch < 3 * 2**d.layers:
+        raise ConfigError(
+            f"Discriminators of {d.layers} layers need patches of {3 * 2**d.layers} pixels at least; enlarge "
+            "data.sampling.patch or lower discriminator.layers."
+        )
     return PatchDiscriminator(
         spatial_dims=spatial_dims,
         channels=d.features,

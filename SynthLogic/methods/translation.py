@@ -83,11 +83,25 @@ class Translation(Family):
             for letter, library, domain in (("a", a, data.a), ("b", b, data.b))
         }
         stream = Batches(data, a, b, size=config.batch, seed=config.seed)
-        return Material(stream, volumes, (*a.notes, *b.notes))
+        slices = (sum(len(n) for s in library.stacks for n in s.slices.values()) for library in (a, b))
+        return Material(stream, volumes, (*a.notes, *b.notes), max(slices))
 
     def arguments(self, config: TranslationConfig) -> dict[str, Any]:
-        """The configuration's, as they are."""
-        return config.network.arguments
+        """The configuration's, with those that follow from the data.
+
+        Raises:
+            ConfigError: one of these is in the configuration too.
+        """
+        data = config.data
+        given = {
+            "spatial_dims": data.sampling.spatial_dims,
+            "in_channels": data.channels,
+            "out_channels": data.channels,
+        }
+        for key in given:
+            if key in config.network.arguments:
+                raise ConfigError(f"network.arguments.{key} follows from 'data'; remove it.")
+        return {**config.network.arguments, **given}
 
     def card(self, config: TranslationConfig, trained: Trained) -> tuple[Card, dict[str, Tensor]]:
         """The card of one direction."""
@@ -110,12 +124,15 @@ class Translation(Family):
             output=output,
             network=NetworkSpec(name=config.network.name, arguments=self.arguments(config)),
             spatial=Spatial(
-                spatial_dims=2,
+                spatial_dims=sampling.spatial_dims,
+                neighbours=sampling.neighbours,
+                tile=_tile(sampling, trained.network),
                 planes=_planes(sampling),
                 spacing_mm=round(math.sqrt(low * high), 1),
                 spacing_range_mm=(low, high),
                 divisor=int(getattr(trained.network, "divisor", 1)),
             ),
+            masks=config.data.masks,
             coverage=Coverage(
                 anatomy=config.coverage.anatomy,
                 field_of_view_mm=config.coverage.field_of_view_mm,
@@ -157,6 +174,20 @@ class TranslationMethod(Method):
         name, arguments = config.network.name, cls.family.arguments(config)
         return {d: build_network(name, arguments) for d in cls.directions(config)}
 
+    def slices(self, x: Tensor) -> Tensor:
+        """The images (N, slices, *spatial) of what a generator reads or gives, without the masks."""
+        return x[:, : self.config.data.sampling.slices]
+
+    def middle(self, x: Tensor) -> Tensor:
+        """The one slice that is meant, or the cube: (N, 1, *spatial)."""
+        place = self.config.data.sampling.neighbours
+        return x[:, place : place + 1]
+
+    def _pictured(self, x: Tensor) -> Tensor:
+        """(N, 1, J, I) to look at: the slice that is meant, or a cube's middle one."""
+        image = self.middle(x)
+        return image if image.ndim == 4 else image[:, :, image.shape[2] // 2]
+
     @torch.no_grad()
     def show(self, batch: dict[str, Tensor]) -> dict[str, list[Tensor]]:
         """Per direction: input, output, and the way back if trained."""
@@ -165,7 +196,8 @@ class TranslationMethod(Method):
             image = batch[f"{direction[0]}_input"]
             fake = self.mean[direction](image)
             back: Direction = "b_to_a" if direction == "a_to_b" else "a_to_b"
-            columns[direction] = [image, fake, *([self.mean[back](fake)] if back in self.mean else [])]
+            shown = [image, fake, *([self.mean[back](fake)] if back in self.mean else [])]
+            columns[direction] = [self._pictured(x) for x in shown]
         return columns
 
 
@@ -178,6 +210,14 @@ def _channel(domain: DomainConfig, *, output: bool) -> Channel:
         background=domain.background,
         dtype=domain.dtype,
     )
+
+
+def _tile(sampling: SamplingConfig, network: nn.Module) -> tuple[int, ...] | None:
+    """A 3D network runs in cubes as large as those that it was trained on, or a little larger."""
+    if sampling.spatial_dims == 2:
+        return None
+    divisor = int(getattr(network, "divisor", 1))
+    return (-(-sampling.patch // divisor) * divisor,) * 3
 
 
 def _planes(sampling: SamplingConfig) -> tuple[Plane, ...]:

@@ -93,7 +93,7 @@ def test_missing_key_is_named(toy: dict[str, Any]) -> None:
         (
             "method",
             "magic",
-            "'magic' is unknown; this version knows cyclegan, cyclegan-gc, label-vae, spade, supervised",
+            "'magic' is unknown; this version knows cyclegan, cyclegan-gc, cyclegan-mask,",
         ),
         ("losses", {"lambda_magic": 1.0}, "losses.lambda_magic' is unknown"),
         ("losses", {"lambda_cycle": -1.0}, "losses.lambda_cycle' is wrong"),

@@ -3,7 +3,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from SynthLogic.data import DataConfig, load_library
 from SynthLogic.data.files import list_files
@@ -91,3 +94,139 @@ def test_held_out_patient_is_known_by_the_pattern(toy: Plain, cohort: Path, tmp_
     toy["data"]["held_out"] = ["real:P-1_ES.nii.gz"]
     with pytest.raises(ConfigError, match=r"'P-1'.*held out"):
         listed(toy, "b")
+
+
+def named(toy: Plain, **source: Any) -> Plain:
+    """The toy configuration with one source of its first domain found in another way."""
+    toy["data"]["a"]["sources"][0] |= {"glob": None, "subjects": "all", "reference": None, **source}
+    return toy
+
+
+def test_a_table_names_images_and_what_belongs_to_them(toy: Plain, cohort: Path) -> None:
+    lines = ["image,reference,subject"]
+    lines += [f"sub-000{n}/ct.nii.gz,sub-000{n}/ct_reference.nii.gz,P{n}" for n in (3, 1)]
+    (cohort / "ct.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    data = DataConfig.model_validate(named(toy, table="ct.csv")["data"])
+    files, _ = list_files(data, data.a)
+    assert [(f.path.parent.name, f.subject, f.pair) for f in files] == [
+        ("sub-0003", "P3", "P3"),
+        ("sub-0001", "P1", "P1"),
+    ]
+    assert all(f.reference is not None and f.reference.name == "ct_reference.nii.gz" for f in files)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty"),
+        ("path\na.nii.gz\n", "has the columns path; it needs 'image'"),
+        ("image,age\nsub-0001/ct.nii.gz,7\n", "has the columns image, age"),
+        (
+            "image\nsub-0001/ct.nii.gz\nno.nii.gz\n",
+            "Line 3 of table .* names .*no.nii.gz, which is not there",
+        ),
+        ("image,subject\n,P1\n", "Line 2 of table .* names no image"),
+    ],
+)
+def test_a_table_that_is_wrong_is_refused(toy: Plain, cohort: Path, text: str, words: str) -> None:
+    (cohort / "ct.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=words):
+        listed(named(toy, table="ct.csv"))
+
+
+def test_a_table_that_is_not_there_is_refused(toy: Plain) -> None:
+    with pytest.raises(ConfigError, match=r"Table .*no\.csv of source 'toys' cannot be read"):
+        listed(named(toy, table="no.csv"))
+    with pytest.raises(ValueError, match="a glob and a table"):
+        DataConfig.model_validate(named(toy, table="no.csv", glob="*")["data"])
+
+
+def test_a_folder_gives_its_volumes_and_dicom_series(
+    toy: Plain, tmp_path: Path, image_writer: Callable[..., None]
+) -> None:
+    for name in ("anna", "bert"):
+        image_writer(tmp_path / f"{name}.nii.gz", np.zeros((4, 4, 4)))
+        image_writer(tmp_path / "masks" / f"{name}_mask.nrrd", np.zeros((4, 4, 4)))
+    (tmp_path / "notes.txt").write_text("no volume", encoding="utf-8")
+    series = tmp_path / "clara"
+    series.mkdir()
+    (series / "1").write_bytes(bytes(128) + b"DICM" + bytes(50))
+    toy["data"]["roots"]["cohort"] = str(tmp_path)
+    toy["data"]["masks"] = {"heart": [1]}
+    named(toy, labels="masks/{stem}_mask.nrrd")
+    toy["data"]["b"]["sources"][0]["labels"] = "l.nii.gz"
+    data = DataConfig.model_validate(toy["data"])
+    with pytest.raises(ConfigError, match=r"clara_mask\.nrrd is missing"):
+        list_files(data, data.a)
+    shutil.rmtree(series)
+    files, _ = list_files(data, data.a)
+    assert [(f.path.name, f.subject, f.labels.name if f.labels else "") for f in files] == [
+        ("anna.nii.gz", "anna", "anna_mask.nrrd"),
+        ("bert.nii.gz", "bert", "bert_mask.nrrd"),
+    ]
+
+
+def test_dicom_series_are_read(toy: Plain, tmp_path: Path) -> None:
+    series = tmp_path / "clara"
+    write_series(series)
+    toy["data"]["roots"]["cohort"] = str(tmp_path)
+    data = DataConfig.model_validate(named(toy)["data"])
+    library = load_library(data, data.a)
+    assert [s.image.shape for s in library.stacks] == [(5, 40, 40)]
+    assert library.stacks[0].spacing == pytest.approx((4.0, 4.0, 4.0))
+
+
+def write_series(folder: Path) -> None:
+    """Five axial CT slices of 40 x 40 pixels, 4 mm apart, of -1000 to 1000 HU."""
+    import pydicom
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    folder.mkdir()
+    uid = generate_uid()
+    for number in range(5):
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, generate_uid()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        slice_ = FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
+        slice_.SOPClassUID, slice_.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
+        slice_.Modality, slice_.SeriesInstanceUID, slice_.StudyInstanceUID = "CT", uid, uid
+        slice_.Rows = slice_.Columns = 40
+        slice_.PixelSpacing, slice_.SliceThickness = [4, 4], 4
+        slice_.ImageOrientationPatient, slice_.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [0, 0, 4 * number]
+        slice_.BitsAllocated, slice_.BitsStored, slice_.HighBit = 16, 16, 15
+        slice_.PixelRepresentation, slice_.SamplesPerPixel = 1, 1
+        slice_.PhotometricInterpretation = "MONOCHROME2"
+        slice_.RescaleSlope, slice_.RescaleIntercept, slice_.InstanceNumber = 1, 0, number + 1
+        pixels = np.linspace(-1000, 1000, 1600).reshape(40, 40).astype(np.int16)
+        slice_.PixelData = pixels.tobytes()
+        pydicom.dcmwrite(folder / f"{number}.dcm", slice_, enforce_file_format=True)
+
+
+@given(share=st.floats(0.05, 0.9), seed=st.integers(0, 50))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_split_divides_subjects_and_never_slices(toy: Plain, share: float, seed: int) -> None:
+    for letter in "ab":
+        toy["data"][letter]["sources"][0]["subjects"] = "all"
+    toy["data"]["split"] = {"held_out": share, "seed": seed}
+    data = DataConfig.model_validate(toy["data"])
+    if round(share * 4) == 4:
+        with pytest.raises(ConfigError, match="without a subject"):
+            list_files(data, data.a)
+        return
+    kept = {letter: {f.subject for f in list_files(data, getattr(data, letter))[0]} for letter in "ab"}
+    apart = {
+        letter: {f.subject for f in list_files(data, getattr(data, letter), held_out=True)[0]}
+        for letter in "ab"
+    }
+    # Both domains show the same four subjects, who are on the same side in both.
+    assert kept["a"] == kept["b"]
+    assert apart["a"] == apart["b"]
+    assert not kept["a"] & apart["a"]
+    assert len(kept["a"] | apart["a"]) == 4
+    assert len(apart["a"]) == max(1, round(share * 4))
+
+
+def test_without_a_split_nobody_is_held_out(toy: Plain) -> None:
+    data = DataConfig.model_validate(toy["data"])
+    assert list_files(data, data.a, held_out=True)[0] == []

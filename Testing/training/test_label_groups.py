@@ -60,12 +60,11 @@ def test_labels_and_image_are_cut_from_the_same_place() -> None:
         0,
         "",
         {"axial": np.arange(6)},
-        labels=(1 + array).astype(np.uint8),
+        labels=(7 * array).astype(np.uint8),
     )
     placement = Placement("axial", 3, 1.5, 0.3, (2.0, -3.0), False, None)
-    image, _ = cut(stack, placement, 32)
-    labels = cut_labels(stack, placement, 32, outside=1)
-    inside = labels == 2
+    (image,), _ = cut(stack, placement, 32)
+    inside = cut_labels(stack, placement, 32) == 7
     assert inside.sum() > 50
     assert image[inside].mean() > 0.6
     assert image[~inside].mean() < -0.8
@@ -76,17 +75,17 @@ def test_outside_the_volume_and_the_field_of_view_is_outside() -> None:
         *[np.ones((4, 8, 8), np.float16)] * 2, (2.0, 2.0, 2.0), 0, "", {}, np.full((4, 8, 8), 3, np.uint8)
     )
     placement = Placement("axial", 1, 2.0, 0.0, (0.0, 0.0), False, None)
-    labels = cut_labels(stack, placement, 16, outside=1)
+    labels = cut_labels(stack, placement, 16)
     assert np.array_equal(labels == 3, np.pad(np.ones((8, 8), bool), 4))
-    assert (labels[:4] == 1).all()
+    assert (labels[:4] == 0).all()
     kept = Placement("axial", 1, 2.0, 0.0, (0.0, 0.0), False, Keep("box", (8.0, 8.0), (2.0, 2.0)))
-    assert (cut_labels(stack, kept, 16, outside=1) == 3).sum() == 16
+    assert (cut_labels(stack, kept, 16) == 3).sum() == 16
 
 
 def test_a_volume_without_labels_has_none() -> None:
     stack = Stack(*[np.ones((4, 8, 8), np.float16)] * 2, (2.0, 2.0, 2.0), 0, "", {})
     placement = Placement("axial", 1, 2.0, 0.0, (0.0, 0.0), False, None)
-    assert not cut_labels(stack, placement, 16, outside=1).any()
+    assert cut_labels(stack, placement, 16) is None
 
 
 def test_generators_and_discriminators_see_images_alone(labelled: TrainConfig) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from SynthLogic.data import DataConfig, SamplingConfig, Stack, load_library
 from SynthLogic.data.library import drawable
-from SynthLogic.data.patches import Keep, Placement, blank, cut, draw_placement
+from SynthLogic.data.patches import Keep, Placement, blank, draw_placement
+from SynthLogic.data.patches import cut as cut_channels
 
 PLANES = {"axial": 1.0, "coronal": 1.0, "sagittal": 1.0}
 
@@ -15,6 +16,12 @@ def stack(array: np.ndarray, spacing: tuple[float, float, float] = (2.0, 2.0, 2.
     half = array.astype(np.float16)
     slices = {plane: np.arange(array.shape[n]) for n, plane in enumerate(PLANES)}
     return Stack(half, half, spacing, 0, "", slices)
+
+
+def cut(stack: Stack, placement: Placement, patch: int) -> tuple[np.ndarray, np.ndarray]:
+    """The one slice, without its axis of channels."""
+    image, target = cut_channels(stack, placement, patch)
+    return image[0], target[0]
 
 
 def placement(**changes: Any) -> Placement:

@@ -1,0 +1,219 @@
+"""Which files are trained on: found by folder, pattern or table, and divided by subject, never by slice."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from SynthLogic.data.config import FilesConfig, FileSource
+from SynthLogic.errors import ConfigError
+
+_NUMBERED = re.compile(r"sub-(\d+)")
+_COLUMNS = ("image", "labels", "reference", "subject")
+_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
+_DICOM_MARK, _DICOM_PLACE = b"DICM", 128
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file of a source.
+
+    Attributes:
+        source: index of the source.
+        path: the file, or the folder of DICOM slices.
+        subject: what to call the subject.
+        labels: its label map, where a table names one.
+        reference: its clean twin, likewise.
+    """
+
+    source: int
+    path: Path
+    subject: str
+    labels: Path | None = None
+    reference: Path | None = None
+
+
+def find_files(
+    config: FilesConfig,
+    sources: Sequence[FileSource],
+    group: str,
+    remark: str = "",
+    *,
+    held_out: bool = False,
+) -> tuple[list[Found], list[str]]:
+    """Find the files of several sources.
+
+    Args:
+        config: roots and what is held out.
+        sources: some of the configuration's sources.
+        group: what they are together, for messages.
+        remark: put behind a source's name in the sentence about its absence.
+        held_out: those that ``split`` keeps out, instead of those that are trained on.
+
+    Returns:
+        The files, sorted within each source; one sentence for every optional source that is not here.
+
+    Raises:
+        ConfigError: a required folder is missing, a source or all are empty, a table is wrong, a subject is
+            on both the training and the held-out side.
+    """
+    files: list[Found] = []
+    missing: list[str] = []
+    for index, source in enumerate(sources):
+        root = config.roots[source.root]
+        found = _of_source(index, source, root)
+        if not found and source.required:
+            what = source.glob or source.table or "volume"
+            where = f"no {what} below {root}" if root else f"no folder is given for root {source.root!r}"
+            raise ConfigError(
+                f"Source {source.name!r} of the {group} is empty ({where}); correct roots, glob or subjects."
+            )
+        if not found:
+            missing.append(f"Source {source.name!r}{remark} is not here; trained without it.")
+        files += found
+    if config.split is not None:
+        apart = _kept_out(config)
+        files = [file for file in files if (file.subject in apart) == held_out]
+        if not files and not held_out:
+            raise ConfigError(f"The split leaves the {group} without a subject; lower data.split.held_out.")
+    elif held_out:
+        files = []
+    if not files and not held_out:
+        raise ConfigError(f"The {group} has no images; correct its sources.")
+    _refuse_held_out(config, sources, files)
+    return files, missing
+
+
+def volumes_below(folder: Path) -> Iterator[Path]:
+    """Every file of a volume below a folder, and every folder of DICOM slices, sorted."""
+    for path in sorted([folder, *folder.rglob("*")]):
+        if path.is_dir():
+            if any(_is_dicom(file) for file in sorted(path.iterdir())[:3]):
+                yield path
+        elif path.name.lower().endswith(_ENDINGS):
+            yield path
+
+
+def beside(path: Path, template: str) -> Path:
+    """The file that a template names, from a file's folder; ``{stem}`` stands for the file's own stem."""
+    stem = next((path.name[: -len(e)] for e in _ENDINGS if path.name.lower().endswith(e)), path.name)
+    return path.parent / template.replace("{stem}", stem)
+
+
+def subject_of(path: Path, source: FileSource) -> str:
+    """What to call the subject that a file shows."""
+    match = re.search(source.subject, path.as_posix()) if source.subject else None
+    match = match or _NUMBERED.search(path.as_posix())
+    return match[0] if match else path.name.split(".")[0]
+
+
+def _of_source(index: int, source: FileSource, root: str | None) -> list[Found]:
+    if root is None or not Path(root).is_dir():
+        return []
+    folder = Path(root)
+    if source.table is not None:
+        found = list(_from_table(index, source, folder))
+    else:
+        paths = sorted(folder.glob(source.glob)) if source.glob else volumes_below(folder)
+        found = [Found(index, path, subject_of(path, source)) for path in paths]
+    if source.glob is None and source.table is None:
+        # Labels and references lie beside the images; they are no images.
+        other = [t for t in (getattr(source, "labels", None), getattr(source, "reference", None)) if t]
+        others = {beside(f.path, template).resolve() for f in found for template in other}
+        found = [f for f in found if f.path.resolve() not in others]
+    return [file for file in found if _selected(file.path, source)]
+
+
+def _from_table(index: int, source: FileSource, root: Path) -> Iterator[Found]:
+    path = root / str(source.table)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or "it is not a CSV file"
+        raise ConfigError(f"Table {path} of source {source.name!r} cannot be read ({reason}).") from error
+    columns = list(rows[0]) if rows else []
+    unknown = [c for c in columns if c not in _COLUMNS]
+    if rows and ("image" not in columns or unknown):
+        raise ConfigError(
+            f"Table {path} has the columns {', '.join(map(str, columns))}; it needs 'image' and may have "
+            f"{', '.join(repr(c) for c in _COLUMNS[1:])}."
+        )
+    for number, row in enumerate(rows, 2):
+        files = {key: root / str(row[key]) for key in _COLUMNS[:3] if row.get(key)}
+        absent = next((file for file in files.values() if not file.exists()), None)
+        if "image" not in files or absent is not None:
+            what = "names no image" if absent is None else f"names {absent}, which is not there"
+            raise ConfigError(f"Line {number} of table {path} {what}; correct it.")
+        subject = row.get("subject") or subject_of(files["image"], source)
+        yield Found(index, files["image"], subject, files.get("labels"), files.get("reference"))
+
+
+def _is_dicom(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(_DICOM_PLACE)
+            return file.read(len(_DICOM_MARK)) == _DICOM_MARK
+    except OSError:
+        return False
+
+
+def _selected(path: Path, source: FileSource) -> bool:
+    if source.subjects == "all":
+        return True
+    match = _NUMBERED.search(path.as_posix())
+    if match is None:
+        raise ConfigError(
+            f"Source {source.name!r} selects subjects {source.subjects!r}, but {path.name} lies in no folder "
+            "named sub-NUMBER; set subjects to 'all'."
+        )
+    number = int(match[1])
+    if source.subjects in ("even", "odd"):
+        return number % 2 == (source.subjects == "odd")
+    first, last = (int(n) for n in source.subjects.split("-"))
+    return first <= number <= last
+
+
+def _kept_out(config: FilesConfig) -> set[str]:
+    """The subjects that ``split`` keeps out: a hash orders them, so adding some does not shuffle the rest."""
+    split = config.split
+    assert split is not None
+    subjects = {
+        file.subject
+        for index, source in enumerate(config.all_sources())
+        for file in _of_source(index, source, config.roots[source.root])
+    }
+    ordered = sorted(subjects, key=lambda s: hashlib.sha256(f"{split.seed} {s}".encode()).hexdigest())
+    return set(ordered[: max(1, round(split.held_out * len(ordered)))])
+
+
+def _refuse_held_out(config: FilesConfig, sources: Sequence[FileSource], files: list[Found]) -> None:
+    held_out: set[str] = set()
+    patterns = {s.subject for s in config.all_sources() if s.subject}
+    for entry in config.held_out:
+        root_name, _, glob = entry.partition(":")
+        root = config.roots[root_name]
+        for path in sorted(Path(root).glob(glob)) if root else ():
+            held_out |= _identities(path, patterns)
+    for file in files:
+        pattern = sources[file.source].subject
+        if held_out & (_identities(file.path, {pattern} if pattern else set()) | {f"name {file.subject}"}):
+            raise ConfigError(
+                f"Subject {file.subject!r} ({file.path.name}) is both trained on and held out; "
+                "remove it from one side."
+            )
+
+
+def _identities(path: Path, patterns: set[str]) -> set[str]:
+    """What tells that two files show one subject: place, named subject, the simulator's own account."""
+    account = path.parent / "subject.json"
+    if account.is_file():
+        found = {f"folder {path.parent.resolve()}", hashlib.sha256(account.read_bytes()).hexdigest()}
+    else:
+        found = {f"file {path.resolve()}"}
+    matches = (re.search(pattern, path.as_posix()) for pattern in patterns)
+    return found | {f"name {match[0]}" for match in matches if match}
