@@ -22,6 +22,7 @@ from SynthLogic.inference.planes import STACK_AXIS, choose_planes, working_grid
 from SynthLogic.inference.precision import DTYPES, PRECISIONS, choose_precision, lower_precision
 from SynthLogic.inference.region import WHOLE, Box, checked_region, windows
 from SynthLogic.inference.runner import Runner, guarded
+from SynthLogic.inference.tiles import all_channels
 from SynthLogic.volume import Grid, Orientation, Volume, resample
 
 
@@ -232,18 +233,20 @@ class Engine:
         self, runner: Runner, prepared: np.ndarray, planes: tuple[Plane, ...], boxes: tuple[Box, ...]
     ) -> list[np.ndarray]:
         """(C, K, J, I) in [-1, 1] for each plane, or the only one of a 3D network; -1 outside its box."""
-        parts = [prepared[(slice(None), *box)] for box in boxes]
+        parts = [prepared[all_channels(prepared, box)] for box in boxes]
         outputs = [np.full(prepared.shape, -1, np.float32) for _ in parts]
         if not planes:
             runner.monitor.message = "tiles"
-            outputs[0][(slice(None), *boxes[0])] = runner.volume(parts[0])
+            outputs[0][all_channels(outputs[0], boxes[0])] = runner.volume(parts[0])
         else:
             axes = [1 + STACK_AXIS[plane] for plane in planes]
             total = sum(part.shape[axis] for part, axis in zip(parts, axes, strict=True))
             runner.monitor.begin(total, "slices", f"{planes[0]} slices")
             for plane, axis, part, output, box in zip(planes, axes, parts, outputs, boxes, strict=True):
                 runner.monitor.message = f"{plane} slices"
-                runner.slices(np.moveaxis(part, axis, 1), np.moveaxis(output[(slice(None), *box)], axis, 1))
+                runner.slices(
+                    np.moveaxis(part, axis, 1), np.moveaxis(output[all_channels(output, box)], axis, 1)
+                )
         for output in outputs:
             # NaN and infinity survive summation: no second array is needed to find them.
             if not np.isfinite(output.sum(dtype=np.float64)):

@@ -16,7 +16,7 @@ from SynthLogic.bundles import Spatial
 from SynthLogic.errors import DeviceError
 from SynthLogic.inference.device import is_out_of_memory
 from SynthLogic.inference.monitor import Monitor
-from SynthLogic.inference.tiles import Stitcher
+from SynthLogic.inference.tiles import Stitcher, all_channels
 
 Value = TypeVar("Value")
 # Voxels in flight: on a CPU more than a few slices leave the cache and get slower (measured: 2 slices of
@@ -74,6 +74,10 @@ def pad_at_end(x: Tensor, divisor: int) -> Tensor:
         if any(widths):
             x = functional.pad(x, widths, mode=mode)
     return x
+
+
+def _sides(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(0, size) for size in shape)
 
 
 class Runner:
@@ -165,8 +169,8 @@ class Runner:
         if self.device.type == "cuda":
             # Progress and cancel mean what has been computed, not what is queued.
             torch.cuda.synchronize(self.device)
-        crop = (slice(None), slice(None), *(slice(0, size) for size in spatial))
-        return y[:, self._wanted][crop].float()
+        wanted = y[:, self._wanted]
+        return wanted[all_channels(wanted, _sides(spatial))].float()
 
     # -- tiles ----------------------------------------------------------------------------------------------
 
@@ -198,7 +202,7 @@ class Runner:
         while reached < len(windows):
             self.monitor.check()
             group = windows[reached : reached + max(1, self.batch)]
-            result = self._attempt(self._whole, torch.stack([padded[(..., *w)] for w in group]))
+            result = self._attempt(self._whole, torch.stack([padded[all_channels(padded, w)] for w in group]))
             if result is None:
                 if len(group) == 1:
                     raise MemoryError("out of memory with a single tile")
@@ -209,7 +213,8 @@ class Runner:
             reached += len(group)
             if count:
                 self.monitor.advance(len(group))
-        return torch.from_numpy(stitcher.result())[(..., *(slice(0, size) for size in spatial))]
+        result = torch.from_numpy(stitcher.result())
+        return result[all_channels(result, _sides(spatial))]
 
     # -- memory ---------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+from torch import Tensor
 
 
 def tile_starts(size: int, tile: int, overlap: float) -> list[int]:
@@ -58,13 +59,18 @@ class Stitcher:
 
     def add(self, window: tuple[slice, ...], values: np.ndarray) -> None:
         """Add one tile's ``values``, of the shape of ``window`` behind the channels."""
-        self._array[(..., *window)] += _scaled(values, self._profiles)
+        self._array[all_channels(self._array, window)] += _scaled(values, self._profiles)
 
     def result(self) -> np.ndarray:
         """The blended array; call it once, after all windows were added."""
         for axis, total in enumerate(self._sums):
             self._array /= _along(total, axis, len(self.shape))
         return self._array
+
+
+def all_channels(array: np.ndarray | Tensor, window: tuple[slice, ...]) -> tuple[slice, ...]:
+    """The index of a window of the last axes of ``array``, whatever channels come before."""
+    return (slice(None),) * (array.ndim - len(window)) + window
 
 
 def _along(values: np.ndarray, axis: int, dims: int) -> np.ndarray:
@@ -78,4 +84,4 @@ def _scaled(values: np.ndarray, profiles: list[np.ndarray]) -> np.ndarray:
     return result
 
 
-__all__ = ["Stitcher", "blending_weights", "tile_starts"]
+__all__ = ["Stitcher", "all_channels", "blending_weights", "tile_starts"]

@@ -49,7 +49,7 @@ class DicycleGan(CycleGan):
 
     def through(self, direction: str, x: Tensor, way: str) -> Tensor:
         """With offsets where the way is the deformed one."""
-        return self.generators[direction](x, deformed=way == self.judged)  # type: ignore[no-any-return]
+        return self.generators[direction](x, deformed=way == self.judged)
 
     def losses(
         self, batch: dict[str, Tensor], fakes: dict[str, dict[str, Tensor]]

@@ -69,7 +69,7 @@ class Pix2Pix(Supervised):
 
     def scores(self, x: Tensor, y: Tensor) -> Tensor:
         """Of outputs y (N, C, *spatial) beside their inputs x."""
-        return self.discriminator(torch.cat([x.to(y.dtype), y], 1))[-1]  # type: ignore[no-any-return]
+        return self.discriminator(torch.cat([x.to(y.dtype), y], 1))[-1]
 
     def contest(self, taken_for_real: Tensor, taken_for_fake: Tensor | None) -> Tensor:
         """The generator's loss of its scores; with those of fakes, the discriminator's of both."""

@@ -80,7 +80,8 @@ class UNetGenerator(BasicUNet):
         widths = [features * factor for factor in (1, 2, 4, 8, 16, 1)]
         affine = {"affine": True}
         super().__init__(spatial_dims, in_channels, out_channels, widths, norm=(norm, affine))
-        self.final_conv = _Bounded(self.final_conv)
+        last: nn.Module = self.get_submodule("final_conv")
+        self.final_conv = _Bounded(last)
 
 
 class _Bounded(nn.Module):
