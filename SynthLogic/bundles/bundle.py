@@ -73,7 +73,10 @@ def _check_counts(card: Card, network: nn.Module) -> None:
     """Labels and styles of the card are those of the network."""
     if card.task == "translate":
         return
-    counts = {"labels": len(card.label_input.labels)}
+    if card.task == "segment":
+        counts = {"out_channels": len(card.label_output.labels)}
+    else:
+        counts = {"labels": len(card.label_input.labels)}
     if card.task == "paint":
         counts["styles"] = len(card.styles)
     for what, count in counts.items():

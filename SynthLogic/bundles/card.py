@@ -37,15 +37,20 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
 Modality = Literal["CT", "MR"]
-Task = Literal["translate", "label-vae", "paint"]
+Task = Literal["translate", "label-vae", "paint", "segment"]
 # What each task does, as in "Bundle 'x' translates scans".
 DOES: dict[Task, str] = {
     "translate": "translates scans",
     "label-vae": "encodes labels",
     "paint": "paints labels",
+    "segment": "finds structures",
 }
 # Networks that are made for one task; all others translate.
-_TASK_OF_NETWORK: dict[str, Task] = {"label-vae": "label-vae", "spade-generator": "paint"}
+_TASK_OF_NETWORK: dict[str, Task] = {
+    "label-vae": "label-vae",
+    "spade-generator": "paint",
+    "unet-segmenter": "segment",
+}
 Plane = Literal["axial", "coronal", "sagittal"]
 PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
 _Number = TypeVar("_Number", int, float)
@@ -306,7 +311,8 @@ class Card(_Part):
     """Everything that decides what a bundle does and may be used for.
 
     ``task``: "translate" makes an image from an image; "label-vae" labels from labels, by way of a latent
-    vector for each slice; "paint" an MR image from labels and a style. A card that paints, and no other, has
+    vector for each slice; "paint" an MR image from labels and a style; "segment" labels from an image, and
+    from a ``second`` one of the same subject if the card names it. A card that paints, and no other, has
     ``styles``, in the order of the network's, and ``reference``: images that a style can be read from.
     ``masks``: for a card that translates labels along with the image, the label values of each mask by its
     name, in the order of the network's channels.
@@ -323,6 +329,7 @@ class Card(_Part):
     output: AnyChannel
     styles: tuple[Style, ...] = ()
     reference: Channel | None = None
+    second: Channel | None = None
     masks: dict[Text, Annotated[tuple[LabelValue, ...], Field(min_length=1)]] = {}
     network: NetworkSpec
     spatial: Spatial
@@ -385,7 +392,12 @@ class Card(_Part):
                 f"task must be {made_for!r} for the network {self.network.name}, not {self.task!r}"
             )
         labels = [isinstance(channel, LabelChannel) for channel in (self.input, self.output)]
-        expected = {"translate": [False, False], "label-vae": [True, True], "paint": [True, False]}[self.task]
+        expected = {
+            "translate": [False, False],
+            "label-vae": [True, True],
+            "paint": [True, False],
+            "segment": [False, True],
+        }[self.task]
         if labels != expected:
             words = ["labels" if given else "an image" for given in expected]
             raise ValueError(f"task {self.task!r} needs {words[0]} as input and {words[1]} as output")
@@ -402,7 +414,9 @@ class Card(_Part):
             raise ValueError(f"styles and reference belong to the task 'paint', not to {self.task!r}")
         if self.masks and self.task != "translate":
             raise ValueError(f"masks belong to the task 'translate', not to {self.task!r}")
-        if self.task != "translate" and self.spatial.spatial_dims != 2:
+        if self.second is not None and self.task != "segment":
+            raise ValueError(f"second belongs to the task 'segment', not to {self.task!r}")
+        if self.task not in ("translate", "segment") and self.spatial.spatial_dims != 2:
             raise ValueError(f"task {self.task!r} works on slices; spatial.spatial_dims must be 2")
         return self
 
@@ -414,6 +428,12 @@ class Card(_Part):
         """
         if self.task != task:
             raise BundleError(f"Bundle {self.name!r} {DOES[self.task]}; choose one that {DOES[task]}.")
+
+    @property
+    def runs_in_monai(self) -> bool:
+        """Whether MONAI's own parts can take a file to a file: one image in, one image or labels out."""
+        alone = not self.spatial.neighbours and not self.masks
+        return self.task != "segment" and alone
 
     @property
     def image_input(self) -> Channel:
@@ -435,6 +455,17 @@ class Card(_Part):
         """
         if isinstance(self.output, LabelChannel):
             raise BundleError(f"Bundle {self.name!r} {DOES[self.task]}: its output is not an image.")
+        return self.output
+
+    @property
+    def label_output(self) -> LabelChannel:
+        """``output`` of a card that finds structures or decodes labels.
+
+        Raises:
+            BundleError: the output is an image.
+        """
+        if isinstance(self.output, Channel):
+            raise BundleError(f"Bundle {self.name!r} {DOES[self.task]}: its output is not labels.")
         return self.output
 
     @property

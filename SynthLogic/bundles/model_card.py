@@ -111,12 +111,18 @@ def _made_for(card: Card) -> Iterable[str]:
     yield f"Anatomy: {coverage.anatomy}"
     smallest, largest = coverage.field_of_view_mm
     yield f"Field of view in the plane: {smallest:g} to {largest:g} mm"
-    if card.task != "translate":
+    if card.task not in ("translate", "segment"):
         yield f"Short-axis slices, each by itself, with pixels of {spatial.spacing_mm:g} mm"
     else:
         planes = ", ".join(spatial.planes)
         yield f"Planes: {planes}" if spatial.spatial_dims == 2 else "Whole volumes in 3D tiles"
         low, high = spatial.spacing_range_mm
+        if spatial.neighbours:
+            yield f"Sees {spatial.neighbours} slices on either side of the one that it makes"
+        if card.masks:
+            yield "Takes and makes masks beside the image: " + ", ".join(card.masks)
+        if card.second is not None:
+            yield f"Looks at a {card.second.modality} of the same subject too, on the same grid"
         yield f"Spacing: {spatial.spacing_mm:g} mm; from {low:g} to {high:g} mm it runs without resampling"
     if coverage.value_range is not None:
         yield f"Typical values: {coverage.value_range[0]:g} to {coverage.value_range[1]:g} {card.input.units}"
@@ -144,8 +150,14 @@ def _licence(card: Card) -> str:
 
 
 def _running(card: Card) -> str:
+    if card.task == "segment":
+        second = " --second OTHER_IMAGE" if card.second is not None else ""
+        return f"    crossmodalsynth segment SCAN OUTPUT --model {card.name}{second}"
     if card.task != "translate":
         return _running_on_labels(card)
+    ours = f"    crossmodalsynth translate SCAN OUTPUT --to {card.output.modality} --model {card.name}"
+    if not card.runs_in_monai:
+        return ours + (" --labels LABELS" if card.masks else "")
     low, high = card.spatial.spacing_range_mm
     same = (
         f"Both give the same voxels for a scan in {card.spatial.planes[0]} slices that needs no resampling."
@@ -153,8 +165,7 @@ def _running(card: Card) -> str:
         else "Both place their tiles differently, so voxels differ slightly where tiles meet."
     )
     return (
-        f"    crossmodalsynth translate SCAN OUTPUT --to {card.output.modality} --model {card.name}\n\n"
-        "or, inside this folder and with MONAI beside CrossModalSynth,\n\n"
+        f"{ours}\n\nor, inside this folder and with MONAI beside CrossModalSynth,\n\n"
         "    python -m monai.bundle run --config_file configs/inference.json --bundle_root . \\\n"
         "        --input SCAN.nii.gz --output_folder OUTPUT\n\n"
         f"{same} Only CrossModalSynth resamples scans whose spacing lies outside {low:g} to {high:g} mm or "

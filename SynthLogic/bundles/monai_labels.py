@@ -42,14 +42,14 @@ def style_input(card: Card) -> dict[str, dict[str, Any]]:
     }
 
 
-def label_channel(channel: LabelChannel, size: int, *, logits: bool) -> dict[str, Any]:
+def label_channel(channel: LabelChannel, shape: list[Any], *, logits: bool) -> dict[str, Any]:
     """What metadata say of one-hot labels, or of the ``logits`` of them."""
     return {
         "type": "image",
         "format": "labels",
         "modality": "n/a",
         "num_channels": len(channel.labels),
-        "spatial_shape": [size, size],
+        "spatial_shape": shape,
         "dtype": "float32",
         "value_range": [] if logits else [0, 1],
         "is_patch_data": False,

@@ -120,6 +120,7 @@ def _task(card: Card) -> str:
         "translate": f"Synthesis of {card.output.modality} from {card.input.modality}",
         "label-vae": "Encoding of label slices as latent vectors, and decoding",
         "paint": f"Synthesis of {card.output.modality} from labels and a style",
+        "segment": f"Segmentation of {card.input.modality}",
     }[card.task]
 
 
@@ -140,20 +141,22 @@ def _before(card: Card, plane: int) -> list[dict[str, Any]]:
 
 
 def _channel(card: Card, channel: Channel | LabelChannel, *, output: bool = False) -> dict[str, Any]:
-    if isinstance(channel, LabelChannel):
-        return label_channel(channel, size_of(card), logits=output)
     spatial = card.spatial
     shape: list[Any] = list(spatial.tile or [f"{spatial.divisor}*n"] * spatial.spatial_dims)
+    if isinstance(channel, LabelChannel):
+        return label_channel(channel, shape if card.task == "segment" else [size_of(card)] * 2, logits=output)
+    names: list[str] = [channel.modality] * (2 * spatial.neighbours + 1)
+    names += list(card.masks) if card.second is None else [card.second.modality]
     return {
         "type": "image",
         "format": "hounsfield" if channel.modality == "CT" else "magnitude",
         "modality": channel.modality,
-        "num_channels": 1,
+        "num_channels": len(names),
         "spatial_shape": shape,
         "dtype": "float32",
         "value_range": [-1, 1],
         "is_patch_data": spatial.tile is not None,
-        "channel_def": {"0": channel.modality},
+        "channel_def": {str(index): name for index, name in enumerate(names)},
     }
 
 

@@ -114,8 +114,9 @@ def _fill(folder: Path, card: Card, weights: Mapping[str, Tensor] | Path, licenc
         "LICENSE": licence or licence_text(card),
         "docs/README.md": model_card(card),
         "configs/metadata.json": metadata_json(card),
-        "configs/inference.json": inference_json(card),
     }
+    if card.runs_in_monai:
+        texts["configs/inference.json"] = inference_json(card)
     for path, text in texts.items():
         (folder / path).write_bytes(text.encode())
     hashes = {path: sha256_of(folder / path) for path in sorted([*texts, card.weights_path])}

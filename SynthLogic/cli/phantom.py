@@ -19,7 +19,7 @@ EPILOG = example("crossmodalsynth phantom cohort --anatomy thorax --subjects 2 -
 
 def phantom(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to; one folder a subject.")],
-    anatomy: Annotated[str, typer.Option(help="What to simulate: thorax or heart.")] = "thorax",
+    anatomy: Annotated[str, typer.Option(help="What to simulate: thorax, heart, hip or brain.")] = "thorax",
     subjects: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same subjects.")] = 0,
     shape: Annotated[str | None, typer.Option(metavar="K,J,I", help="Voxels, such as 128,128,128.")] = None,
@@ -32,6 +32,12 @@ def phantom(
             min=0, metavar="MM", help="Largest displacement between CT and MR; 0 for one shared grid."
         ),
     ] = None,
+    grids: Annotated[
+        str | None, typer.Option(metavar="WHICH", help="Of a hip: shared by CT and MR, or own ones.")
+    ] = None,
+    lesions: Annotated[
+        str | None, typer.Option(metavar="WHICH", help="Of a brain: none, tumour or stroke.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that simulate side by side.")] = 1,
     json_: JsonFlag = False,
     debug: DebugFlag = False,
@@ -39,7 +45,8 @@ def phantom(
     """Simulate subjects with exact truth.
 
     A thorax has a CT, an MR, their noise-free references and labels. A heart has cine short-axis stacks at
-    end diastole and end systole with labels, from one of two vendors.
+    end diastole and end systole with labels, from one of two vendors. A hip has what a thorax has, on a
+    coronal stack. A brain has T1, T2 and PD MR and a CT, on an axial stack.
     """
     from SynthLogic.phantoms import write_cohort
 
@@ -50,6 +57,10 @@ def phantom(
         options["shape"] = _three(shape, int, "--shape", "128,128,128")
     if spacing is not None:
         options["spacing"] = _three(spacing, float, "--spacing", "2.5,2.5,2.5")
+    if grids is not None:
+        options["grids"] = grids
+    if lesions is not None:
+        options["lesions"] = lesions
     with progress_bar("Simulating", quiet=json_) as report:
         folders = write_cohort(
             folder,

@@ -57,19 +57,38 @@ class Library:
         """The stacks of one source."""
         return tuple(s for s in self.stacks if s.source == source)
 
+    def counts(self, domain: DomainConfig) -> list[int]:
+        """How many volumes each source of the domain gave."""
+        return [len(self.of_source(index)) for index in range(len(domain.sources))]
+
+    @property
+    def drawable(self) -> int:
+        """Slices that may be drawn, in all planes."""
+        return sum(len(indices) for stack in self.stacks for indices in stack.slices.values())
+
 
 def load_library(
-    config: DataConfig, domain: DomainConfig, progress: Callable[[str], None] | None = None
+    config: DataConfig,
+    domain: DomainConfig,
+    progress: Callable[[str], None] | None = None,
+    *,
+    held_out: bool = False,
 ) -> Library:
     """Read, orient and normalise every volume of a domain.
 
     Each image is fitted on itself, and so is its reference: percentiles of a noisy and a clean image differ.
 
+    Args:
+        config: all data.
+        domain: one side of them.
+        progress: told what is read.
+        held_out: the volumes that ``split`` keeps out, instead of those that are trained on.
+
     Raises:
         ConfigError: see ``list_files``; or no volume has a slice to draw.
         InputError: a file cannot be read.
     """
-    files, notes = list_files(config, domain)
+    files, notes = list_files(config, domain, held_out=held_out)
     stacks = []
     for number, file in enumerate(files, 1):
         if progress is not None:

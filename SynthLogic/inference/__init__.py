@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from SynthLogic.inference.painter import Painter
     from SynthLogic.inference.precision import fast_precisions
     from SynthLogic.inference.runner import OUT_OF_MEMORY
+    from SynthLogic.inference.structures import StructureFinder, Structures
 else:
     __getattr__ = on_demand(
         __name__,
@@ -26,6 +27,8 @@ else:
             "EngineResult": "engine",
             "LabelCodec": "label_codec",
             "Painter": "painter",
+            "StructureFinder": "structures",
+            "Structures": "structures",
             "available_devices": "device",
             "choose_device": "device",
             "device_name": "device",
@@ -46,6 +49,8 @@ __all__ = [
     "Painter",
     "Progress",
     "ProgressCallback",
+    "StructureFinder",
+    "Structures",
     "acquisition_plane",
     "available_devices",
     "choose_device",

@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from SynthLogic.bundles import Bundle, Plane
+from SynthLogic.bundles import Bundle, Channel, Plane, Task
 from SynthLogic.errors import BundleError, DeviceError, InputError
 from SynthLogic.inference.device import choose_device, reproducible
 from SynthLogic.inference.fusion import fuse, to_units
@@ -64,15 +64,17 @@ class Engine:
 
     Raises:
         DeviceError: device or precision not possible here, or not allowed by the card.
-        BundleError: the bundle does not translate, or the weights are not what the card says.
+        BundleError: the bundle does something else, or the weights are not what the card says.
     """
+
+    task: ClassVar[Task] = "translate"
 
     def __init__(
         self, bundle: Bundle, device: str = "auto", precision: str = "auto", *, unmeasured: bool = False
     ) -> None:
         self.bundle = bundle
         self.card = bundle.card
-        self.card.expect("translate")
+        self.card.expect(self.task)
         self.device = choose_device(device)
         self._warnings: tuple[str, ...] = ()
         if unmeasured and precision in PRECISIONS[1:]:
@@ -151,18 +153,19 @@ class Engine:
                 if region is not None:
                     inside = orientation.apply(checked_region(region, volume.shape))
                     boxes = windows(inside, canonical.grid, grid, self.card.spatial, chosen)
-                working = self._working(canonical, grid, monitor)
+                working = self._working(canonical, grid, self.card.image_input, monitor)
             with clock("intensity"):
-                prepared = self._normalised(working, monitor)[None]
+                prepared = self._normalised(working, self.card.image_input, monitor)[None]
                 if labels is not None:
                     masks = self._masks(Volume(orientation.apply(labels), canonical.ijk_to_ras), grid)
                     prepared = np.concatenate([prepared, masks])
                     del masks
                 del working
             with clock("forward"):
-                runner = Runner(
-                    self._network, self.card.spatial, self.device, monitor, batch, len(self.card.masks)
-                )
+                # Of what the network gives for each slice beside it, only the middle is wanted.
+                reach = self.card.spatial.neighbours
+                wanted = [reach, *range(2 * reach + 1, 2 * reach + 1 + len(self.card.masks))]
+                runner = Runner(self._network, self.card.spatial, self.device, monitor, batch, wanted)
                 outputs = self._forward(runner, prepared, chosen, boxes)
                 del prepared
             with clock("restore"):
@@ -218,23 +221,24 @@ class Engine:
         labels = np.where(masks.max(0) > 0, values[masks.argmax(0)], np.uint8(0))
         return resample(Volume(labels, grid.ijk_to_ras), canonical, order=0).array
 
-    def _working(self, canonical: Volume, grid: Grid, monitor: Monitor) -> Volume:
+    def _working(self, canonical: Volume, grid: Grid, channel: Channel, monitor: Monitor) -> Volume:
         if grid is canonical.grid:
             return canonical
-        background = self.card.image_input.background
+        background = channel.background
         return monitor.interruptible(
             lambda: resample(canonical, grid, background=background, dtype=np.float32)
         )
 
-    def _normalised(self, working: Volume, monitor: Monitor) -> np.ndarray:
-        return monitor.interruptible(lambda: self.card.image_input.intensity.forward(working)[0])
+    def _normalised(self, working: Volume, channel: Channel, monitor: Monitor) -> np.ndarray:
+        return monitor.interruptible(lambda: channel.intensity.forward(working)[0])
 
     def _forward(
         self, runner: Runner, prepared: np.ndarray, planes: tuple[Plane, ...], boxes: tuple[Box, ...]
     ) -> list[np.ndarray]:
         """(C, K, J, I) in [-1, 1] for each plane, or the only one of a 3D network; -1 outside its box."""
         parts = [prepared[all_channels(prepared, box)] for box in boxes]
-        outputs = [np.full(prepared.shape, -1, np.float32) for _ in parts]
+        shape = (len(runner.wanted), *prepared.shape[1:])
+        outputs = [np.full(shape, -1, np.float32) for _ in parts]
         if not planes:
             runner.monitor.message = "tiles"
             outputs[0][all_channels(outputs[0], boxes[0])] = runner.volume(parts[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TypeVar
 
@@ -83,8 +83,8 @@ def _sides(shape: tuple[int, ...]) -> tuple[slice, ...]:
 class Runner:
     """A network on its device in its precision, with the batch and tile that fit into memory.
 
-    What goes in and comes out has channels first: the image, then ``masks`` of them. ``batch`` and ``tile``
-    step down when memory runs out; ``warnings`` then says so.
+    What goes in and comes out has channels first. ``wanted`` are those of the network's output that are kept.
+    ``batch`` and ``tile`` step down when memory runs out; ``warnings`` then says so.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Runner:
         device: torch.device,
         monitor: Monitor,
         batch: int | None = None,
-        masks: int = 0,
+        wanted: Sequence[int] = (0,),
     ) -> None:
         self.device = device
         self.monitor = monitor
@@ -103,17 +103,13 @@ class Runner:
         self.warnings: list[str] = []
         self._network = network
         self._spatial = spatial
-        # Of what the network gives for each slice beside it, only the middle is wanted.
-        self._wanted = [
-            spatial.neighbours,
-            *range(2 * spatial.neighbours + 1, 2 * spatial.neighbours + 1 + masks),
-        ]
+        self.wanted = list(wanted)
         self._layout = torch.channels_last if spatial.spatial_dims == 2 else torch.channels_last_3d
 
     # -- slices ---------------------------------------------------------------------------------------------
 
     def slices(self, stack: np.ndarray, out: np.ndarray) -> None:
-        """Run the slices of ``stack`` (C, N, rows, columns), float32 in [-1, 1], into ``out`` of that shape.
+        """Run slices (C, N, rows, columns), float32 in [-1, 1], into ``out`` (wanted, N, rows, columns).
 
         Raises:
             DeviceError: not even one small tile fits into memory, or the device failed.
@@ -158,7 +154,7 @@ class Runner:
 
     def _on_device(self, source: Tensor) -> tuple[Tensor, Tensor]:
         there = source.contiguous().pin_memory().to(self.device, non_blocking=True)
-        return there, torch.empty_like(there)
+        return there, torch.empty((len(self.wanted), *there.shape[1:]), device=self.device)
 
     def _whole(self, x: Tensor) -> Tensor:
         """(N, channels, *spatial) to (N, C, *spatial) float32, padded for the network and cropped again."""
@@ -169,13 +165,13 @@ class Runner:
         if self.device.type == "cuda":
             # Progress and cancel mean what has been computed, not what is queued.
             torch.cuda.synchronize(self.device)
-        wanted = y[:, self._wanted]
+        wanted = y[:, self.wanted]
         return wanted[all_channels(wanted, _sides(spatial))].float()
 
     # -- tiles ----------------------------------------------------------------------------------------------
 
     def volume(self, array: np.ndarray) -> np.ndarray:
-        """Run ``array`` (C, K, J, I), float32 in [-1, 1], in overlapping tiles; returns the same shape.
+        """Run ``array`` (C, K, J, I), float32 in [-1, 1], in overlapping tiles; gives (wanted, K, J, I).
 
         Raises:
             DeviceError: not even one small tile fits into memory, or the device failed.
@@ -194,7 +190,7 @@ class Runner:
         spatial = tuple(x.shape[1:])
         padded = pad_at_end(x[None], self._spatial.divisor)[0]
         shape = tuple(padded.shape[1:])
-        stitcher = Stitcher(shape, self.tile or shape, self._spatial.overlap, (len(self._wanted),))
+        stitcher = Stitcher(shape, self.tile or shape, self._spatial.overlap, (len(self.wanted),))
         windows = stitcher.windows
         if count:
             self.monitor.begin(len(windows), "tiles", self.monitor.message)

@@ -38,6 +38,7 @@ class Method(LightningModule):
         iteration: finished iterations.
         elapsed_s: seconds of training before this start, for the card.
         batches: the data, set before training.
+        validation: a batch of subjects that are not trained on, or None; set before training.
     """
 
     family: ClassVar[Family]
@@ -58,6 +59,7 @@ class Method(LightningModule):
         self.mean = copy.deepcopy(self.generators).requires_grad_(False).eval()
         self.iteration = 0
         self.elapsed_s = 0.0
+        self.validation: dict[str, Tensor] | None = None
         self.sums: dict[str, Tensor] = {}
         self.summed: dict[str, int] = {}
 
@@ -93,6 +95,20 @@ class Method(LightningModule):
     def optimised(self) -> list[Iterable[nn.Parameter]]:
         """The parameters of each optimiser."""
 
+    def after_step(self) -> dict[str, Tensor]:
+        """What there is to do after an iteration, such as validation; figures by name for the log."""
+        return {}
+
+    @property
+    def done(self) -> bool:
+        """Whether the training may end before its schedule does."""
+        return False
+
+    @classmethod
+    def exported(cls, config: Any) -> str:
+        """The attribute whose weights are exported: the running mean, or without one the networks."""
+        return "mean" if config.ema_decay > 0 else "generators"
+
     def method_state(self) -> dict[str, Any]:
         """What a checkpoint needs beside weights and optimisers; plain data and tensors."""
         return {}
@@ -103,6 +119,11 @@ class Method(LightningModule):
     @abstractmethod
     def show(self, batch: dict[str, Tensor]) -> dict[str, list[Tensor]]:
         """Pictures by name, each a list of columns (N, 1, J, I) in [-1, 1]."""
+
+    def headings(self, picture: str, columns: int) -> list[str]:
+        """What to write above the columns of a picture of ``show``; as many as there are columns."""
+        names = ["input", "output", "back again"]
+        return [*names, *(f"column {n}" for n in range(len(names) + 1, columns + 1))][:columns]
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam for each group of parameters."""
@@ -138,6 +159,7 @@ class Method(LightningModule):
         losses = self.step(batch)
         self._follow()
         self.iteration += 1
+        losses = {**losses, **self.after_step()}
         for name, loss in losses.items():
             self.sums[name] = self.sums[name] + loss if name in self.sums else loss
             self.summed[name] = self.summed.get(name, 0) + 1

@@ -7,15 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
-from matplotlib.image import imsave
 from torch import Tensor
 
 from SynthLogic.errors import TrainingError
 from SynthLogic.methods.base import Method
 from SynthLogic.methods.config import TrainConfig
+from SynthLogic.methods.log_pictures import draw_losses, draw_samples
+from SynthLogic.methods.log_table import read_log
 from SynthLogic.methods.run_folder import RunFolder, disk_trouble
+from SynthLogic.methods.waiting import DataClock
+
+# Of the time; above it, loading holds the training up.
+MOST_WAITING = 0.1
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,9 @@ class TrainProgress:
         losses: mean losses since the last line.
         seconds_per_iteration: since the last line.
         seconds_left: until the schedule or the time allowed ends, whichever comes first.
+        epoch: samples seen so far, counted in slices that the data have; None where that says nothing.
+        seconds_per_epoch: at the pace since the last line; None likewise.
+        waiting_for_data: share of the time since the last line, 0 to 1, that the device waited for a batch.
     """
 
     done: int
@@ -37,6 +46,9 @@ class TrainProgress:
     losses: dict[str, float] = field(default_factory=dict)
     seconds_per_iteration: float | None = None
     seconds_left: float | None = None
+    epoch: float | None = None
+    seconds_per_epoch: float | None = None
+    waiting_for_data: float | None = None
 
 
 Report = Callable[[TrainProgress], None]
@@ -50,12 +62,21 @@ class Overseer(Callback):
         folder: of the run.
         pictures: fixed batch to show.
         report: told every log line, or None.
+        samples_per_epoch: see ``Material``.
     """
 
     def __init__(
-        self, config: TrainConfig, folder: RunFolder, pictures: dict[str, Tensor], report: Report | None
+        self,
+        config: TrainConfig,
+        folder: RunFolder,
+        pictures: dict[str, Tensor],
+        report: Report | None,
+        samples_per_epoch: int = 0,
     ) -> None:
         self.config, self.folder, self.pictures, self.report = config, folder, pictures, report
+        self.samples_per_epoch = samples_per_epoch
+        self.waiting = DataClock(torch.device("cpu"))
+        self.lines, self.advised = 0, False
         self.started = self.last_line = time.monotonic()
         self.since_line = 0
         self.before_s = 0.0
@@ -66,8 +87,13 @@ class Overseer(Callback):
         self.started = self.last_line = time.monotonic()
         self.before_s, self.saved = method.elapsed_s, method.iteration
         self.pictures = {key: value.to(method.device) for key, value in self.pictures.items()}
-        if method.iteration >= self.config.schedule.total:
+        self.waiting = DataClock(method.device)
+        if method.iteration >= self.config.schedule.total or method.done:
             trainer.should_stop = True
+
+    def on_train_batch_start(self, trainer: Trainer, method: Method, batch: object, batch_idx: int) -> None:
+        """The batch is there."""
+        self.waiting.start_step()
 
     def on_train_batch_end(
         self, trainer: Trainer, method: Method, outputs: object, batch: object, batch_idx: int
@@ -76,7 +102,7 @@ class Overseer(Callback):
         now, every = time.monotonic(), self.config.intervals
         method.elapsed_s = self.before_s + now - self.started
         self.since_line += 1
-        finished = method.iteration >= self.config.schedule.total
+        finished = method.iteration >= self.config.schedule.total or method.done
         in_time = self.config.max_minutes is None or now - self.started < 60 * self.config.max_minutes
         last = finished or not in_time
         if method.iteration % every.log == 0 or last:
@@ -87,6 +113,7 @@ class Overseer(Callback):
             self._save(trainer, method)
         if last:
             trainer.should_stop = True
+        self.waiting.end_step()
 
     def _line(self, trainer: Trainer, method: Method, now: float) -> None:
         losses = method.take_mean_losses()
@@ -99,15 +126,42 @@ class Overseer(Callback):
         if self.config.max_minutes is not None:
             left = min(left, max(0.0, 60 * self.config.max_minutes - (now - self.started)))
         rate = self.config.optimiser.lr * self.config.schedule.factor(method.iteration)
-        row = {**losses, "learning_rate": rate, "seconds_per_iteration": pace, "seconds_left": left}
+        waiting = self.waiting.take_share()
+        row = {
+            **losses,
+            "learning_rate": rate,
+            "seconds_per_iteration": pace,
+            "seconds_left": left,
+            "waiting_for_data": waiting,
+        }
+        epoch = per_epoch = None
+        if self.samples_per_epoch:
+            epoch = method.iteration * self.config.batch / self.samples_per_epoch
+            per_epoch = pace * self.samples_per_epoch / self.config.batch
+            row |= {"epoch": epoch, "seconds_per_epoch": per_epoch}
         for logger in trainer.loggers:
             logger.log_metrics(row, step=method.iteration)
             logger.save()
+        self.lines += 1
         if self.report is not None:
+            where = _where(method.iteration, total, epoch)
             text = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
-            where = f"iteration {method.iteration} of {total}"
-            message = f"{where}  {text}  {pace:.3f} s/iteration  {_clock(left)} left"
-            self.report(TrainProgress(method.iteration, total, message, losses, pace, left))
+            speed = f"{pace:.3f} s/iteration" + ("" if per_epoch is None else f"  {_clock(per_epoch)}/epoch")
+            message = f"{where}  {text}  {speed}  {_clock(left)} left"
+            found = (losses, pace, left, epoch, per_epoch, waiting)
+            self.report(TrainProgress(method.iteration, total, message, *found))
+            self._advise(method.iteration, waiting)
+
+    def _advise(self, iteration: int, waiting: float) -> None:
+        # Once, and not at the first line: while loaders start, everything waits.
+        if self.report is None or self.advised or self.lines < 2 or waiting <= MOST_WAITING:
+            return
+        self.advised = True
+        message = (
+            f"Warning: {waiting:.0%} of the time goes into waiting for data; raise data.workers (now "
+            f"{self.config.data.workers})."
+        )
+        self.report(TrainProgress(iteration, self.config.schedule.total, message))
 
     def _save(self, trainer: Trainer, method: Method) -> None:
         if self.saved == method.iteration:
@@ -126,29 +180,19 @@ class Overseer(Callback):
         self.folder.prune(self.config.intervals.keep)
 
     def _draw(self, trainer: Trainer, method: Method) -> None:
-        for direction, columns in method.show(self.pictures).items():
-            sheet = contact_sheet(columns)
-            path = self.folder.pictures / f"iteration-{method.iteration:08d}-{direction}.png"
-            imsave(path, sheet, cmap="gray", vmin=-1, vmax=1)
+        epoch = None
+        if self.samples_per_epoch:
+            epoch = method.iteration * self.config.batch / self.samples_per_epoch
+        where = _where(method.iteration, self.config.schedule.total, epoch)
+        for picture, columns in method.show(self.pictures).items():
+            path = self.folder.pictures / f"iteration-{method.iteration:08d}-{picture}.png"
+            names = method.headings(picture, len(columns))
+            sheet = draw_samples(columns, names, f"{picture.replace('_', ' ')}, {where}", path)
             for logger in trainer.loggers:
                 if isinstance(logger, TensorBoardLogger):
-                    logger.experiment.add_image(direction, (sheet[None] + 1) / 2, method.iteration)
-
-
-def contact_sheet(columns: list[Tensor]) -> np.ndarray:
-    """Input | output | way back, a row for each sample.
-
-    Rows of an image run from posterior or inferior upwards, so they are turned for the eye: anterior and
-    superior on top; columns likewise, patient's left on the right side.
-
-    Args:
-        columns: each (N, 1, J, I) in [-1, 1].
-
-    Returns:
-        (N * J, columns * I) float32.
-    """
-    images = [c.detach().float().cpu().numpy()[:, 0, ::-1, ::-1] for c in columns]
-    return np.concatenate([np.concatenate(list(image)) for image in images], axis=1).clip(-1, 1)
+                    logger.experiment.add_image(picture, (sheet[None] + 1) / 2, method.iteration)
+        title = f"{self.config.method}, {where}"
+        draw_losses(read_log(self.folder.logs), self.folder.pictures / "losses.png", title)
 
 
 def _not_finite(iteration: int, saved: int) -> TrainingError:
@@ -159,6 +203,12 @@ def _not_finite(iteration: int, saved: int) -> TrainingError:
     )
 
 
+def _where(iteration: int, total: int, epoch: float | None) -> str:
+    return f"iteration {iteration} of {total}" + ("" if epoch is None else f", epoch {epoch:.1f}")
+
+
 def _clock(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"

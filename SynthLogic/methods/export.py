@@ -44,10 +44,11 @@ def export_run(
     except (OSError, RuntimeError, ValueError) as error:
         raise OutputError(f"Checkpoint {checkpoint.name} cannot be read; give an older one.") from error
     inputs = folder.inputs()
-    family = method_named(config.method).family
+    method = method_named(config.method)
+    family = method.family
     written = []
     for key, text in config.exports().items():
-        prefix = f"mean.{key}." if config.ema_decay > 0 else f"generators.{key}."
+        prefix = f"{method.exported(config)}.{key}."
         state = {k.removeprefix(prefix): v for k, v in saved["state_dict"].items() if k.startswith(prefix)}
         if not state:
             raise ConfigError(f"Method {config.method!r} trains no {key}; remove bundle {text.name!r}.")

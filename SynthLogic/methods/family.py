@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from SynthLogic.bundles import Card, DataSource, Licence, Training
 from SynthLogic.data import Stream
 from SynthLogic.data.config import FileSource
+from SynthLogic.data.stream import Batch
 from SynthLogic.methods.config import TrainConfig
 
 
@@ -26,11 +27,18 @@ class Material:
         stream: the batches.
         volumes: how many volumes each source gave, by group of sources; goes into the run's account.
         notes: one sentence for everything left out.
+        samples_per_epoch: how many slices there are to draw, of two domains in the larger one; so many
+            samples are an epoch, though which ones come is left to chance. 0 where that says nothing.
+        validation: a fixed batch of subjects that are not trained on, for methods that look at one.
+        held_out: (subject, file) of everything that the split keeps out.
     """
 
     stream: Stream
     volumes: dict[str, list[int]]
     notes: tuple[str, ...]
+    samples_per_epoch: int = 0
+    validation: Batch | None = None
+    held_out: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ class HeartFamily(Family):
             "styles": [sum(s.style == n for s in library.stacks) for n in range(len(config.data.styles))],
         }
         stream = HeartBatches(config.data, library, images=self.images, size=config.batch, seed=config.seed)
-        return Material(stream, volumes, library.notes)
+        return Material(stream, volumes, library.notes, sum(len(s.slices) for s in library.stacks))
 
     def arguments(self, config: HeartConfig) -> dict[str, Any]:
         """The configuration's, with the number of labels, the size of a slice and the number of styles."""

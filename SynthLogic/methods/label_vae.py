@@ -80,6 +80,10 @@ class LabelVaeMethod(HeartMethod):
         one, other = codes[order[:-1]], codes[order[1:]]
         return torch.lerp(one, other, torch.rand(len(one), 1, device=codes.device))
 
+    def headings(self, picture: str, columns: int) -> list[str]:
+        """See ``show``."""
+        return ["labels", "again", "1/4 to next", "1/2 to next", "3/4 to next"]
+
     @torch.no_grad()
     def show(self, batch: dict[str, Tensor]) -> dict[str, list[Tensor]]:
         """Labels, their reconstruction, a quarter, half and three quarters on the way to the next row's."""

@@ -10,6 +10,7 @@ from SynthLogic.methods.label_vae import LabelVaeMethod
 from SynthLogic.methods.pix2pix import Pix2Pix
 from SynthLogic.methods.spade import Spade
 from SynthLogic.methods.supervised import Supervised
+from SynthLogic.methods.unet import UNetMethod
 
 METHODS: dict[str, type[Method]] = {
     "cyclegan": CycleGan,
@@ -20,6 +21,7 @@ METHODS: dict[str, type[Method]] = {
     "pix2pix": Pix2Pix,
     "spade": Spade,
     "supervised": Supervised,
+    "unet": UNetMethod,
 }
 
 

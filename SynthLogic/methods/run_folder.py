@@ -5,17 +5,19 @@ run.json                 what was trained on, where, by which code
 inputs.npz               the fixed batch of the pictures
 checkpoints/iteration-00001000.ckpt
 logs/losses/version_N/metrics.csv, logs/tensorboard/
-pictures/iteration-00001000-a_to_b.png
+pictures/iteration-00001000-a_to_b.png, pictures/losses.png
 """
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
 import platform
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,14 @@ class RunFolder:
         (self.path / "run.json").write_text(json.dumps(account, indent=2) + "\n", encoding="utf-8")
         arrays: dict[str, Any] = {key: value.numpy() for key, value in inputs.items()}
         np.savez_compressed(self.path / "inputs.npz", **arrays)
+
+    def write_split(self, held_out: Sequence[tuple[str, str]]) -> None:
+        """Write ``held_out.csv``: who was kept out of the training, for whoever tests on them."""
+        if not held_out:
+            return
+        with (self.path / "held_out.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows([("subject", "image"), *held_out])
 
     def account(self) -> dict[str, Any]:
         """What ``write_account`` wrote."""

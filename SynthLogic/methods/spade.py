@@ -138,6 +138,11 @@ class Spade(HeartMethod):
             return image.new_zeros((), requires_grad=True) * image.float().sum()
         return label_cross_entropy(self.segmenter(image[whole]), batch["labels"][whole])
 
+    def headings(self, picture: str, columns: int) -> list[str]:
+        """See ``show``."""
+        styles = [style.name for style in self.config.data.styles]
+        return ["labels", "image", "own style", "other slice's", *styles]
+
     @torch.no_grad()
     def show(self, batch: dict[str, Tensor]) -> dict[str, list[Tensor]]:
         """Labels, image, painted in its own style, in that of another slice, and in each named style."""

@@ -81,19 +81,20 @@ def train(
     material = method.family.read(config, say)
     for note in material.notes:
         say(f"Warning: {note}")
-    method.batches = material.stream
+    method.batches, method.validation = material.stream, material.validation
     pictures = method.batches.pictures(config.intervals.rows)
     folder.make(config)
     try:
         folder.write_account(_account(material, device), pictures)
+        folder.write_split(material.held_out)
         with _quiet():
-            overseer = Overseer(config, folder, pictures, progress)
+            overseer = Overseer(config, folder, pictures, progress, material.samples_per_epoch)
             _fit(_trainer(config, device, folder, overseer), method, checkpoint)
     except OSError as error:
         raise disk_trouble(error) from error
     say("Exporting the bundles")
     bundles = export_run(folder.path, folder.path / "bundles", overwrite=True)
-    finished = method.iteration >= config.schedule.total
+    finished = method.iteration >= config.schedule.total or method.done
     return TrainResult(folder.path, bundles, method.iteration, finished, material.notes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -22,6 +22,7 @@ from SynthLogic.bundles import (
     Spatial,
 )
 from SynthLogic.data import Batches, DataConfig, DomainConfig, SamplingConfig, load_library
+from SynthLogic.data.files import list_files
 from SynthLogic.errors import ConfigError
 from SynthLogic.methods.base import Method
 from SynthLogic.methods.config import BundleText, TrainConfig
@@ -78,13 +79,10 @@ class Translation(Family):
         """Read the volumes of both domains."""
         data = config.data
         a, b = (load_library(data, domain, say) for domain in (data.a, data.b))
-        volumes = {
-            letter: [len(library.of_source(index)) for index in range(len(domain.sources))]
-            for letter, library, domain in (("a", a, data.a), ("b", b, data.b))
-        }
+        volumes = {"a": a.counts(data.a), "b": b.counts(data.b)}
         stream = Batches(data, a, b, size=config.batch, seed=config.seed)
-        slices = (sum(len(n) for s in library.stacks for n in s.slices.values()) for library in (a, b))
-        return Material(stream, volumes, (*a.notes, *b.notes), max(slices))
+        held_out = held_out_of(data, (data.a, data.b))
+        return Material(stream, volumes, (*a.notes, *b.notes), max(a.drawable, b.drawable), held_out=held_out)
 
     def arguments(self, config: TranslationConfig) -> dict[str, Any]:
         """The configuration's, with those that follow from the data.
@@ -108,30 +106,21 @@ class Translation(Family):
         ends = {"a": config.data.a, "b": config.data.b}
         source, target = ends[trained.key[0]], ends[trained.key[-1]]
         text, sampling = config.exports()[trained.key], config.data.sampling
-        output = _channel(target, output=True)
+        output = channel_of(target, output=True)
         window = output.intensity.steps[-1] if output.intensity.steps else None
         half_range = 1.0
         if window is not None and window.kind == "window":
             half_range = (window.upper - window.lower) / 2
-        low, high = sampling.spacing_range_mm
         difference = _bf16_difference(trained.network, trained.pictures[f"{trained.key[0]}_input"])
         card = Card(
             name=text.name,
             version=text.version,
             title=text.title,
             description=text.description,
-            input=_channel(source, output=False),
+            input=channel_of(source, output=False),
             output=output,
             network=NetworkSpec(name=config.network.name, arguments=self.arguments(config)),
-            spatial=Spatial(
-                spatial_dims=sampling.spatial_dims,
-                neighbours=sampling.neighbours,
-                tile=_tile(sampling, trained.network),
-                planes=_planes(sampling),
-                spacing_mm=round(math.sqrt(low * high), 1),
-                spacing_range_mm=(low, high),
-                divisor=int(getattr(trained.network, "divisor", 1)),
-            ),
+            spatial=spatial_of(sampling, trained.network),
             masks=config.data.masks,
             coverage=Coverage(
                 anatomy=config.coverage.anatomy,
@@ -201,7 +190,8 @@ class TranslationMethod(Method):
         return columns
 
 
-def _channel(domain: DomainConfig, *, output: bool) -> Channel:
+def channel_of(domain: DomainConfig, *, output: bool) -> Channel:
+    """The card's account of a domain's images."""
     intensity = domain.output_intensity if output and domain.output_intensity else domain.intensity
     return Channel(
         modality=domain.modality,
@@ -210,6 +200,29 @@ def _channel(domain: DomainConfig, *, output: bool) -> Channel:
         background=domain.background,
         dtype=domain.dtype,
     )
+
+
+def spatial_of(sampling: SamplingConfig, network: nn.Module) -> Spatial:
+    """What a network that was trained on such patches expects of a grid."""
+    low, high = sampling.spacing_range_mm
+    if low == high:
+        # A card has a range; within a hundredth of its pixels a scan need not be resampled.
+        low, high = 0.99 * low, 1.01 * high
+    return Spatial(
+        spatial_dims=sampling.spatial_dims,
+        planes=_planes(sampling),
+        spacing_mm=round(math.sqrt(low * high), 2),
+        spacing_range_mm=(low, high),
+        neighbours=sampling.neighbours,
+        divisor=int(getattr(network, "divisor", 1)),
+        tile=_tile(sampling, network),
+    )
+
+
+def held_out_of(data: DataConfig, domains: Sequence[DomainConfig]) -> tuple[tuple[str, str], ...]:
+    """(Subject, file) of everything that the split keeps out."""
+    files = [file for domain in domains for file in list_files(data, domain, held_out=True)[0]]
+    return tuple((file.subject, str(file.path)) for file in files)
 
 
 def _tile(sampling: SamplingConfig, network: nn.Module) -> tuple[int, ...] | None:

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from SynthLogic.errors import ConfigError
+from SynthLogic.phantoms.brain import CONTRASTS, make_brain
+from SynthLogic.phantoms.hip import make_hip
 from SynthLogic.phantoms.short_axis import make_heart
 from SynthLogic.phantoms.subject import REGIONS, make_subject
 from SynthLogic.volume import Volume
@@ -33,17 +35,26 @@ class Simulated(Protocol):
 
 @dataclass(frozen=True)
 class Anatomy:
-    """``make(seed, index, **options)`` simulates a subject; ``options`` names those it understands."""
+    """``make(seed, index, **options)`` simulates a subject; ``options`` names those it understands, ``names``
+    all that ``Simulated.files`` may hold under any of them."""
 
     make: Callable[..., Simulated]
     options: tuple[str, ...]
+    names: tuple[str, ...]
 
 
 _CT_AND_MR = ("shape", "spacing", "pathology", "phase", "sequence", "deformation_mm")
+_PAIR = ("ct", "mr", "ct_reference", "mr_reference", "labels", "mr_labels")
+_HEAD = tuple(name + kind for name in ("ct", *CONTRASTS) for kind in ("", "_reference"))
 
 ANATOMIES: dict[str, Anatomy] = {
-    **{name: Anatomy(partial(make_subject, anatomy=name), _CT_AND_MR) for name in REGIONS},
-    "heart": Anatomy(make_heart, ("pathology", "vendor")),
+    **{
+        name: Anatomy(partial(make_subject, anatomy=name), _CT_AND_MR, (*_PAIR, "mr_to_ct_displacement"))
+        for name in REGIONS
+    },
+    "heart": Anatomy(make_heart, ("pathology", "vendor"), ("ed", "ed_labels", "es", "es_labels")),
+    "hip": Anatomy(make_hip, ("shape", "spacing", "grids", "vendor"), _PAIR),
+    "brain": Anatomy(make_brain, ("shape", "spacing", "lesions", "vendor"), (*_HEAD, "labels")),
 }
 
 

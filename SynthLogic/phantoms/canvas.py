@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
-from SynthLogic.phantoms.tissues import Label
-
 Box = tuple[slice, slice, slice]
 Point = Sequence[float] | np.ndarray
 
@@ -62,6 +60,12 @@ class Canvas:
         """The finished painting."""
         return Truth(self.label, self.other, self.fraction)
 
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size (I, J, K) in mm of the patient coordinates."""
+        i, j, k = np.linalg.norm(np.linalg.inv(self.to_index)[:3, :3], axis=0)
+        return float(i), float(j), float(k)
+
     def copy(self) -> Canvas:
         """The same painting, to be continued apart; the coordinates are shared."""
         other = Canvas(self.x, self.y, self.z, self.to_index, self.edge, self.slack)
@@ -87,7 +91,7 @@ class Canvas:
         return k, j, i
 
     def paint(
-        self, label: Label, distance: np.ndarray, box: Box | None = None, only: np.ndarray | None = None
+        self, label: int, distance: np.ndarray, box: Box | None = None, only: np.ndarray | None = None
     ) -> None:
         """Paint where ``distance`` (mm, of the box's shape) is negative; ``only`` limits it to a mask."""
         place: Box = box or (slice(None), slice(None), slice(None))
@@ -103,7 +107,7 @@ class Canvas:
         there[rim] = label
         share[rim] = 1 - alpha[rim]
 
-    def ellipsoid(self, label: Label, centre: Point, radii: Point, axes: np.ndarray | None = None) -> None:
+    def ellipsoid(self, label: int, centre: Point, radii: Point, axes: np.ndarray | None = None) -> None:
         """Paint an ellipsoid; the rows of ``axes`` (3x3) are its own axes in patient space."""
         reach = max(radii)
         box = self.box([c - reach for c in centre], [c + reach for c in centre])
@@ -131,7 +135,7 @@ class Canvas:
         u, v, w = (a[n, 0] * p[0] + a[n, 1] * p[1] + a[n, 2] * p[2] for n in range(3))
         return u, v, w
 
-    def tube(self, label: Label, path: np.ndarray, radii: Point | float, grow: float = 0.0) -> None:
+    def tube(self, label: int, path: np.ndarray, radii: Point | float, grow: float = 0.0) -> None:
         """Paint a tube along ``path`` (N, 3) in mm with a radius per point; ``grow`` adds to the radius."""
         points = np.asarray(path, float)
         sizes = np.broadcast_to(np.asarray(radii, float), len(points)) + grow
@@ -196,3 +200,53 @@ def warp(image: np.ndarray, displacement: np.ndarray, spacing: Sequence[float]) 
         i[None, None, :] + displacement[0] / np.float32(spacing[0]),
     ])  # fmt: skip
     return ndimage.map_coordinates(image, at, output=np.float32, order=1, mode="nearest")
+
+
+def pose_canvas(
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    tilt: Sequence[float],
+    shift: Point,
+    amount: float,
+    random: np.random.Generator,
+    displacement: np.ndarray | None = None,
+) -> Canvas:
+    """Canvas for a body on a (K, J, I) grid of ``spacing`` (I, J, K) mm, centred on the body's origin.
+
+    The body is turned by ``tilt`` (degrees about x, y, z), moved by ``shift`` (mm) and its form bent by
+    smooth noise of ``amount`` mm. ``displacement`` (3, K, J, I) in mm is added to the patient coordinates
+    (x, y, z) before painting: the voxel at p shows what lies at p + displacement(p).
+    """
+    k, j, i = (((np.arange(n) - (n - 1) / 2) * s).astype(np.float32)
+               for n, s in zip(shape, spacing[::-1], strict=True))  # fmt: skip
+    rotation = np.eye(3)
+    for axis, angle in enumerate(np.deg2rad(tilt)):
+        rotation = turn_about(axis, angle) @ rotation
+    world = list(np.broadcast_arrays(i[None, None, :], j[None, :, None], k[:, None, None]))
+    noise = [smooth_noise(shape, 55, spacing, random) for _ in range(3)]
+    if displacement is not None:
+        world = [w + d for w, d in zip(world, displacement, strict=True)]
+        noise = [warp(n, displacement, spacing) for n in noise]
+    shifted = [w - np.float32(t) for w, t in zip(world, shift, strict=True)]
+    m = rotation.astype(np.float32)
+    moved = [
+        m[n, 0] * shifted[0] + m[n, 1] * shifted[1] + m[n, 2] * shifted[2]
+        + np.float32(amount) * noise[n]
+        for n in range(3)
+    ]  # fmt: skip
+    to_index = np.eye(4)
+    scale = np.diag(1 / np.array(spacing))
+    to_index[:3, :3] = scale @ rotation.T
+    to_index[:3, 3] = scale @ np.array(shift) + (np.array(shape[::-1]) - 1) / 2
+    slack = 4 * amount + (float(np.abs(displacement).max()) if displacement is not None else 0)
+    x, y, z = moved
+    return Canvas(x, y, z, to_index=to_index, edge=float(np.mean(spacing)), slack=slack)
+
+
+def turn_about(axis: int, angle: float) -> np.ndarray:
+    """Rotation (3x3) about x, y or z (``axis`` 0 to 2) by ``angle`` radians."""
+    c, q = np.cos(angle), np.sin(angle)
+    turn = np.eye(3)
+    p, r = [n for n in range(3) if n != axis]
+    turn[[p, p, r, r], [p, r, p, r]] = c, -q, q, c
+    return turn

@@ -17,7 +17,7 @@ import numpy as np
 
 from SynthLogic import __version__
 from SynthLogic.errors import ConfigError, OutputError
-from SynthLogic.phantoms.anatomies import Simulated, find_anatomy
+from SynthLogic.phantoms.anatomies import ANATOMIES, Simulated, find_anatomy
 from SynthLogic.volume import write_volume
 
 MARK = "SIMULATED phantom, not a patient"
@@ -25,9 +25,7 @@ _RECORD = "subject.json"
 # What a phantom of any anatomy and any options may hold, and what desktops leave in folders.
 _OURS = {
     _RECORD,
-    *(f"{name}.nii.gz" for name in ("ct", "mr", "ct_reference", "mr_reference", "labels", "mr_labels")),
-    *(f"{name}.nii.gz" for name in ("ed", "ed_labels", "es", "es_labels")),
-    "mr_to_ct_displacement.npy",
+    *(name + kind for each in ANATOMIES.values() for name in each.names for kind in (".nii.gz", ".npy")),
     ".DS_Store",
     "Thumbs.db",
     "desktop.ini",
@@ -42,7 +40,8 @@ def write_subject(folder: Path, subject: Simulated) -> None:
 
     A thorax: ``ct``, ``mr``, their ``_reference``, ``labels``; under a deformation also ``mr_labels`` and
     ``mr_to_ct_displacement`` (3, K, J, I; x right, y anterior, z superior, mm). A heart: ``ed``, ``es`` and
-    their ``_labels``.
+    their ``_labels``. A hip: as a thorax; ``mr_labels`` where CT and MR have grids of their own. A brain:
+    ``t1``, ``t2``, ``pd``, ``ct``, their ``_reference``, ``labels``.
 
     Raises:
         OutputError: the folder cannot be written, or holds something else.

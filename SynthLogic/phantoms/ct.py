@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
 from SynthLogic.phantoms.canvas import Truth, smooth_noise
-from SynthLogic.phantoms.tissues import BLOOD, NOT_PATIENT, TISSUES, Label
+from SynthLogic.phantoms.tissues import BLOOD, NOT_PATIENT, TISSUES, Label, Tissue
 
 _LEFT = (Label.LV_CAVITY, Label.LA_CAVITY, Label.ASCENDING_AORTA, Label.AORTA, Label.PULMONARY_VEIN)
 
@@ -44,6 +45,17 @@ class CTScanner:
             blur=float(random.uniform(0.4, 0.9)),
         )
 
+    @classmethod
+    def draw_plain(cls, random: np.random.Generator, noise: tuple[float, float]) -> CTScanner:
+        """Draw a protocol without contrast agent, its ``noise`` (HU) between the two."""
+        return cls(
+            agent_left=0.0,
+            agent_right=0.0,
+            noise=float(random.uniform(*noise)),
+            hardening=float(random.uniform(0.2, 0.7)),
+            blur=float(random.uniform(0.4, 0.9)),
+        )
+
     def noise_free(self) -> CTScanner:
         """The same protocol without noise, artefacts, blur and table: the reference for figures."""
         return replace(self, noise=0.0, hardening=0.0, blur=0.0, table=False)
@@ -67,6 +79,16 @@ def tissue_hu(scanner: CTScanner, random: np.random.Generator) -> np.ndarray:
     return values
 
 
+def plain_hu(tissues: Mapping[int, Tissue], random: np.random.Generator) -> np.ndarray:
+    """HU of each label in this subject without contrast agent, float32 (labels,)."""
+    values = np.zeros(max(tissues) + 1, np.float32)
+    shifts: dict[int, float] = {}
+    for label, tissue in tissues.items():
+        shared = shifts.setdefault(id(tissue), float(random.normal(0, 1)) * tissue.hu_spread)
+        values[label] = tissue.hu + shared
+    return values
+
+
 def scan_ct(
     truth: Truth,
     scanner: CTScanner,
@@ -74,6 +96,9 @@ def scan_ct(
     texture: np.ndarray,
     spacing: tuple[float, float, float],
     random: np.random.Generator,
+    tissues: Mapping[Any, Tissue] = TISSUES,
+    not_patient: Sequence[int] = NOT_PATIENT,
+    infiltration: np.ndarray | None = None,
 ) -> np.ndarray:
     """Image ``truth`` (K, J, I), k superior, j anterior; returns int16 HU.
 
@@ -84,13 +109,18 @@ def scan_ct(
         texture: (K, J, I), mean 0 and deviation 1; modulates each tissue's density by its own amount.
         spacing: (I, J, K) mm.
         random: source of the noise.
+        tissues: what the labels are.
+        not_patient: labels of what lies round the patient.
+        infiltration: (K, J, I) HU that fat between a tissue's fibres adds.
     """
     amount = np.zeros_like(values)
-    for label, tissue in TISSUES.items():
+    for label, tissue in tissues.items():
         amount[label] = tissue.texture * (1000 + values[label]) * 0.5
     patient = np.ones_like(values)
-    patient[list(NOT_PATIENT)] = 0
+    patient[list(not_patient)] = 0
     image = truth.look_up(values) + truth.look_up(amount) * texture
+    if infiltration is not None:
+        image += infiltration
     if scanner.table:
         _add_table(image, truth.look_up(patient), spacing)
     if scanner.hardening:

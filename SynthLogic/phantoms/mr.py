@@ -84,6 +84,11 @@ def spoiled_signal(
     return pd * np.sin(a) * (1 - e1) / (1 - np.cos(a) * e1) * np.exp(-te / t2)
 
 
+def spin_echo_signal(t1: np.ndarray, t2: np.ndarray, pd: np.ndarray, tr: float, te: float) -> np.ndarray:
+    """Signal of a spin echo, TE much shorter than TR: PD (1 - exp(-TR / T1)) exp(-TE / T2); times in ms."""
+    return pd * (1 - np.exp(-tr / t1)) * np.exp(-te / t2)
+
+
 def tissue_signal(scanner: MRScanner) -> np.ndarray:
     """Signal of each label, float32 (labels,), scaled so that blood (bSSFP) or fat (T1) gives 800 x gain.
 
@@ -128,10 +133,22 @@ def scan_mr(
         image = ndimage.gaussian_filter1d(image, scanner.slab / spacing[2] / 2.355, axis=0)
     if scanner.motion:
         image = _breathe(image, scanner.motion, spacing)
-    if scanner.bias:
-        image *= np.exp(scanner.bias * smooth_noise(image.shape, 160, spacing, random))
-    if np.isfinite(scanner.snr):
-        sigma = 800 * scanner.gain / scanner.snr
+    sigma = 800 * scanner.gain / scanner.snr if np.isfinite(scanner.snr) else 0.0
+    return receive(image, scanner.bias, sigma, spacing, random)
+
+
+def receive(
+    image: np.ndarray,
+    bias: float,
+    sigma: float,
+    spacing: tuple[float, float, float],
+    random: np.random.Generator,
+) -> np.ndarray:
+    """What the coils make of the signal (K, J, I): a smooth field of relative deviation ``bias`` and Rician
+    noise of ``sigma``; returns float32. ``spacing`` is (I, J, K) mm."""
+    if bias:
+        image *= np.exp(bias * smooth_noise(image.shape, 160, spacing, random))
+    if sigma:
         # Magnitude of a complex signal with Gaussian noise in both parts: Rician.
         real = image + sigma * random.standard_normal(image.shape, dtype=np.float32)
         imaginary = sigma * random.standard_normal(image.shape, dtype=np.float32)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from SynthLogic.errors import ConfigError
-from SynthLogic.phantoms.canvas import Canvas, smooth_noise, warp
+from SynthLogic.phantoms.canvas import Canvas, pose_canvas, smooth_noise, warp
 from SynthLogic.phantoms.ct import CTScanner, density_texture, scan_ct, tissue_hu
 from SynthLogic.phantoms.heart import PATHOLOGIES
 from SynthLogic.phantoms.mr import MRScanner, Sequence, scan_mr
-from SynthLogic.phantoms.thorax import Thorax, draw_thorax, paint_thorax, pose_canvas
+from SynthLogic.phantoms.thorax import Thorax, draw_thorax, paint_thorax
 from SynthLogic.phantoms.tissues import NOT_PATIENT, Label
 from SynthLogic.volume import Volume
 
@@ -69,14 +69,13 @@ def body_of(labels: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Region:
-    """How a body region seen by CT and MR is drawn, posed and painted; one more is one more entry here."""
+    """How a body region seen by CT and MR, with ``Label``'s tissues, is drawn and painted."""
 
     draw: Callable[[np.random.Generator, str | None, float | None], Thorax]
-    pose: Callable[..., Canvas]
     paint: Callable[[Canvas, Thorax, np.random.Generator], None]
 
 
-REGIONS: dict[str, Region] = {"thorax": Region(draw_thorax, pose_canvas, paint_thorax)}
+REGIONS: dict[str, Region] = {"thorax": Region(draw_thorax, paint_thorax)}
 
 
 def make_subject(
@@ -115,7 +114,7 @@ def make_subject(
 
     def paint(displacement: np.ndarray | None) -> Canvas:
         random = np.random.default_rng(form_key)  # the same form each time
-        canvas = region.pose(shape, spacing, body, random, displacement)
+        canvas = pose_canvas(shape, spacing, body.tilt, body.shift, 2.2 * body.size, random, displacement)
         region.paint(canvas, body, random)
         return canvas
 

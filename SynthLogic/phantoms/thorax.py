@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from SynthLogic.phantoms.canvas import Canvas, smooth_noise, smooth_path, warp
+from SynthLogic.phantoms.canvas import Canvas, smooth_path
 from SynthLogic.phantoms.heart import PATHOLOGIES, Heart, draw_heart, paint_heart
+from SynthLogic.phantoms.shapes import oval
 from SynthLogic.phantoms.tissues import Label
 
 
@@ -67,16 +68,6 @@ def draw_thorax(
     )
 
 
-def _oval(
-    x: np.ndarray, y: np.ndarray, a: np.ndarray | float, b: np.ndarray | float, power: float
-) -> np.ndarray:
-    """Signed distance, first order, to a superellipse |x/a|^p + |y/b|^p = 1 in each axial plane."""
-    u, v = np.abs(x) / a, np.abs(y) / b
-    size = (u**power + v**power + 1e-9) ** (1 / power)
-    slope = np.sqrt((u ** (power - 1) / a) ** 2 + (v ** (power - 1) / b) ** 2) * size ** (1 - power)
-    return (size - 1) / np.maximum(slope, 1e-4)
-
-
 def paint_thorax(canvas: Canvas, body: Thorax, random: np.random.Generator) -> None:
     """Paint the whole subject, from the skin inwards."""
     paint_trunk(canvas, body, random)
@@ -94,11 +85,11 @@ def paint_trunk(canvas: Canvas, body: Thorax, random: np.random.Generator) -> No
     a, b = (body.half_width - 6) * (0.30 + 0.70 * narrow), (body.half_depth - 4) * (0.42 + 0.58 * narrow)
     spine_x = body.scoliosis * np.sin(z / 70)
     back = body.kyphosis * (1 - (z / 110) ** 2)
-    cage = _oval(x - 0.4 * spine_x, y - 4 + 0.5 * back, a, b, 2.35)
+    cage = oval(x - 0.4 * spine_x, y - 4 + 0.5 * back, a, b, 2.35)
     wall_a, wall_b = body.half_width + body.muscle, body.half_depth + 0.7 * body.muscle + 5
     # Superior to the armpit the shoulder muscles widen the body.
     shoulder = 16 * np.clip((z - 55 * s) / (60 * s), 0, 1) ** 2
-    muscle = _oval(x, y - 1, wall_a + shoulder, wall_b, 2.5)
+    muscle = oval(x, y - 1, wall_a + shoulder, wall_b, 2.5)
     fat_here = body.fat * (1.15 + 0.35 * np.clip(-y / 80, -1, 1) + 0.25 * np.clip(-z / 100, -1, 1))
     skin = muscle - fat_here
     if body.breast:
@@ -227,7 +218,7 @@ def _paint_spine(canvas: Canvas, body: Thorax) -> None:
     step = z / pitch
     along = np.abs(step - np.round(step)) * pitch  # 0 in the middle of a vertebra
     waist = 1 + 0.12 * (2 * along / pitch) ** 2
-    round_ = _oval(x, y, width * waist, depth * waist, 2.2)
+    round_ = oval(x, y, width * waist, depth * waist, 2.2)
     canvas.paint(Label.CARTILAGE, round_ + 0.5, box)
     bone = np.maximum(round_, along - (pitch / 2 - 2.2))
     arch = y + depth + 9
@@ -320,47 +311,3 @@ def paint_airways(canvas: Canvas, body: Thorax) -> None:
         canvas.tube(Label.AIRWAY_WALL, path, radius, grow=1.6)
     for path, radius in pipes:
         canvas.tube(Label.AIRWAY, path, radius)
-
-
-def pose_canvas(
-    shape: tuple[int, int, int],
-    spacing: tuple[float, float, float],
-    body: Thorax,
-    random: np.random.Generator,
-    displacement: np.ndarray | None = None,
-) -> Canvas:
-    """Canvas for ``body`` on a (K, J, I) grid of ``spacing`` (I, J, K) mm, centred on the chest.
-
-    ``displacement`` (3, K, J, I) in mm is added to the patient coordinates (x, y, z) before painting: the
-    voxel at p shows what lies at p + displacement(p).
-    """
-    k, j, i = (((np.arange(n) - (n - 1) / 2) * s).astype(np.float32)
-               for n, s in zip(shape, spacing[::-1], strict=True))  # fmt: skip
-    tilt = np.deg2rad(body.tilt)
-    rotation = np.eye(3)
-    for axis, angle in enumerate(tilt):
-        c, q = np.cos(angle), np.sin(angle)
-        turn = np.eye(3)
-        p, r = [n for n in range(3) if n != axis]
-        turn[[p, p, r, r], [p, r, p, r]] = c, -q, q, c
-        rotation = turn @ rotation
-    world = list(np.broadcast_arrays(i[None, None, :], j[None, :, None], k[:, None, None]))
-    noise = [smooth_noise(shape, 55, spacing, random) for _ in range(3)]
-    if displacement is not None:
-        world = [w + d for w, d in zip(world, displacement, strict=True)]
-        noise = [warp(n, displacement, spacing) for n in noise]
-    shifted = [w - np.float32(t) for w, t in zip(world, body.shift, strict=True)]
-    m = rotation.astype(np.float32)
-    amount = 2.2 * body.size
-    moved = [
-        m[n, 0] * shifted[0] + m[n, 1] * shifted[1] + m[n, 2] * shifted[2]
-        + np.float32(amount) * noise[n]
-        for n in range(3)
-    ]  # fmt: skip
-    to_index = np.eye(4)
-    scale = np.diag(1 / np.array(spacing))
-    to_index[:3, :3] = scale @ rotation.T
-    to_index[:3, 3] = scale @ np.array(body.shift) + (np.array(shape[::-1]) - 1) / 2
-    slack = 4 * amount + (float(np.abs(displacement).max()) if displacement is not None else 0)
-    x, y, z = moved
-    return Canvas(x, y, z, to_index=to_index, edge=float(np.mean(spacing)), slack=slack)

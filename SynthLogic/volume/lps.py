@@ -36,3 +36,9 @@ def matrix_from_lps_matrix(matrix: FloatArray) -> FloatArray:
     result = matrix.copy()
     result[:3] = _FLIP @ matrix[:3]
     return result
+
+
+def lps_from_motion(matrix: FloatArray) -> FloatArray:
+    """Return the 4x4 from LPS to LPS of a 4x4 from RAS to RAS, both in mm; its own inverse."""
+    turn = np.diag([-1.0, -1.0, 1.0, 1.0])
+    return np.asarray(turn @ matrix @ turn)

@@ -38,7 +38,7 @@ def test_a_card_equals_itself_after_a_round_trip(task: str) -> None:
         ("label-vae", {"output__labels": SWAPPED}, "labels of the input"),
         ("label-vae", {"output": card_data()["output"]}, "labels as output"),
         ("label-vae", {"task": "translate"}, "task must be 'label-vae'"),
-        ("label-vae", {"task": "segment"}, "'task'"),
+        ("label-vae", {"task": "classify"}, "'task'"),
         ("label-vae", {"network__name": "resnet-generator"}, "task must be 'translate'"),
         ("label-vae", {"styles": heart_data("paint")["styles"]}, "belong to the task 'paint'"),
         ("label-vae", {"spatial__spatial_dims": 3, "spatial__tile": [16, 16, 16]}, "spatial_dims must be 2"),

@@ -22,6 +22,7 @@ from SynthLogic.methods.export import main as export_main
 from SynthLogic.methods.run_folder import RunFolder
 
 Finished = tuple[Path, list[TrainProgress]]
+TIMES = ("seconds", "waiting")
 
 
 def rows(run: Path) -> list[dict[str, str]]:
@@ -29,7 +30,9 @@ def rows(run: Path) -> list[dict[str, str]]:
     found = []
     for path in sorted(run.glob("logs/losses/version_*/metrics.csv")):
         with path.open(encoding="utf-8", newline="") as file:
-            found += [{k: v for k, v in row.items() if "seconds" not in k} for row in csv.DictReader(file)]
+            found += [
+                {k: v for k, v in row.items() if not k.startswith(TIMES)} for row in csv.DictReader(file)
+            ]
     return found
 
 
@@ -77,7 +80,7 @@ def test_lines_logs_and_pictures(finished: Finished) -> None:
     assert [float(row["learning_rate"]) for row in table[5:]] == pytest.approx([2e-4, 1.5e-4, 1e-4, 5e-5, 0])
     assert list(folder.glob("logs/tensorboard/**/events*"))
     picture = matplotlib.image.imread(folder / "pictures" / "iteration-00000010-a_to_b.png")
-    assert picture.shape[:2] == (2 * 32, 3 * 32)
+    assert picture.shape[:2] == (44 + 5 * 2 * 32, 5 * 3 * 32)  # a heading, and each pixel five times
     assert picture[..., 0].std() > 0.05
     assert [p.name for p in RunFolder(folder).checkpoints()] == [f"iteration-{n:08d}.ckpt" for n in (5, 10)]
     assert not list(folder.rglob("*.partial"))

@@ -1,0 +1,104 @@
+"""Parts of an experiment that run side by side, each once: what has been measured is not measured again."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Report = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A function and its arguments, both plain enough for another process and for JSON.
+
+    Attributes:
+        name: of the result's file.
+        function: "package.module:function"; it returns JSON.
+        arguments: keywords.
+    """
+
+    name: str
+    function: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Changes with whatever the result depends on."""
+        text = json.dumps([self.function, self.arguments], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def run_tasks(
+    tasks: Sequence[Task], folder: Path, *, workers: int = 1, report: Report | None = None
+) -> dict[str, Any]:
+    """Run those that have no result in ``folder`` yet, ``workers`` at a time, one thread each.
+
+    Returns:
+        Results by the tasks' names.
+
+    Raises:
+        Exception: what the first task that failed has raised; the others' results stay.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {task.name: result for task in tasks if (result := _kept(task, folder)) is not None}
+    missing = [task for task in tasks if task.name not in found]
+    done = len(found)
+    if report is not None and tasks:
+        report(done, len(tasks), "parts")
+    if workers <= 1 or len(missing) <= 1:
+        for task in missing:
+            found[task.name] = _perform(task, folder)
+            done += 1
+            if report is not None:
+                report(done, len(tasks), "parts")
+        return {task.name: found[task.name] for task in tasks}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
+        running = {pool.submit(_perform, task, folder): task for task in missing}
+        try:
+            for future in as_completed(running):
+                found[running[future].name] = future.result()
+                done += 1
+                if report is not None:
+                    report(done, len(tasks), "parts")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {task.name: found[task.name] for task in tasks}
+
+
+def _kept(task: Task, folder: Path) -> Any:
+    try:
+        content = json.loads((folder / f"{task.name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content["result"] if content.get("key") == task.key else None
+
+
+def _perform(task: Task, folder: Path) -> Any:
+    module, _, name = task.function.partition(":")
+    result = getattr(importlib.import_module(module), name)(**task.arguments)
+    path = folder / f"{task.name}.json"
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({"key": task.key, "result": result}), encoding="utf-8")
+    partial.replace(path)
+    return result
+
+
+def _one_thread() -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
+
+
+__all__ = ["Report", "Task", "run_tasks"]

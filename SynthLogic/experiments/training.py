@@ -1,0 +1,169 @@
+"""Trainings of an experiment: a recipe from a few numbers, run as any other, and its bundles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from SynthLogic.bundles import Bundle
+from SynthLogic.methods import parse_config, train
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a training is.
+
+    Attributes:
+        patch: pixels of a side.
+        pixel_mm: their size.
+        constant: iterations at the full rate.
+        decay: iterations with the rate falling to 0.
+        features: of generators (first layer) and discriminators.
+        blocks: residual blocks.
+        batch: samples in an iteration.
+        precision: as Lightning names it.
+        lr: of Adam.
+    """
+
+    patch: int
+    pixel_mm: float
+    constant: int
+    decay: int
+    features: int
+    blocks: int
+    batch: int = 1
+    precision: str = "bf16-mixed"
+    lr: float = 2e-4
+
+
+def domain(
+    modality: str,
+    glob: str,
+    *,
+    subjects: str = "all",
+    window: tuple[float, float] | None = None,
+    percentiles: tuple[float, float] = (0.5, 99.5),
+    reference: str | None = None,
+    labels: str | None = None,
+    corruptions: tuple[Plain, ...] = (),
+) -> Plain:
+    """One side of a translation, of simulated subjects below the root "cohort".
+
+    Args:
+        modality: CT or MR.
+        glob: of the images.
+        subjects: which; see ``SynthLogic.data.config.FileSource``.
+        window: of intensities in units, for CT; MR is fitted by percentiles.
+        percentiles: of MR.
+        reference: clean twin beside each image.
+        labels: label map beside each image.
+        corruptions: of what generators read.
+    """
+    source = {
+        "name": f"simulated {modality}",
+        "root": "cohort",
+        "glob": glob,
+        "subjects": subjects,
+        "reference": reference,
+        "labels": labels,
+        "licence": "Apache-2.0",
+        "citation": "Simulated by this program.",
+    }
+    if window is not None:
+        steps = [{"kind": "window", "lower": window[0], "upper": window[1]}]
+        units, background, output = "HU", -1024, steps
+    else:
+        steps = [{"kind": "percentiles", "lower": percentiles[0], "upper": percentiles[1]}]
+        units, background, output = "a.u.", 0, [{"kind": "window", "lower": 0, "upper": 1000}]
+    return {
+        "modality": modality,
+        "units": units,
+        "intensity": {"steps": steps},
+        "output_intensity": {"steps": output},
+        "background": background,
+        "dtype": "float32",
+        "sources": [source],
+        "corruptions": list(corruptions),
+    }
+
+
+def recipe(
+    method: str,
+    size: Size,
+    cohort: Path,
+    a: Plain,
+    b: Plain,
+    *,
+    seed: int,
+    name: str,
+    losses: Plain | None = None,
+    sampling: Plain | None = None,
+    data: Plain | None = None,
+    device: str = "auto",
+) -> Plain:
+    """The configuration of a training, as plain data.
+
+    Args:
+        method: of the register.
+        size: how large.
+        cohort: folder of the subjects.
+        a: see ``domain``.
+        b: likewise.
+        seed: of weights and samples.
+        name: of the bundles, with "-a-to-b" or "-b-to-a" behind it.
+        losses: other than the method's own.
+        sampling: other than the defaults.
+        data: more of the data's keys, such as masks.
+        device: as configured.
+    """
+    network = "dicycle-generator" if method == "dicyclegan" else "resnet-generator"
+    text = {"title": name, "description": f"{method}, of an experiment; not for use."}
+    directions = {"a_to_b": "a-to-b", "b_to_a": "b-to-a"}
+    return {
+        "method": method,
+        "seed": seed,
+        "bundles": {key: {"name": f"{name}-{word}", **text} for key, word in directions.items()},
+        "network": {"name": network, "arguments": {"features": size.features, "blocks": size.blocks}},
+        "discriminator": {"features": size.features, "layers": 3 if size.patch >= 48 else 2},
+        "losses": losses or {},
+        "optimiser": {"lr": size.lr},
+        "schedule": {"constant": size.constant, "decay": size.decay},
+        "batch": size.batch,
+        "precision": size.precision,
+        "channels_last": True,
+        "ema_decay": 0.99,
+        "device": device,
+        "intervals": {"log": 100, "checkpoint": 2000, "pictures": 1000, "keep": 1, "rows": 4},
+        "data": {
+            "roots": {"cohort": str(cohort)},
+            "a": a,
+            "b": b,
+            "sampling": {
+                "patch": size.patch,
+                "spacing_range_mm": [size.pixel_mm, size.pixel_mm],
+                "rotation_deg": 0,
+                "slack": 0,
+                "field_of_view": 0,
+                "min_body": 0.02,
+                "max_slice_spacing_mm": 20,
+                **(sampling or {}),
+            },
+            **(data or {}),
+        },
+        "coverage": {"anatomy": "simulated", "field_of_view_mm": [50, 500]},
+        "limits": ["Of an experiment; trained on simulated subjects alone."],
+    }
+
+
+def trained(plain: Plain, folder: Path) -> dict[str, Bundle]:
+    """Train, or go on, in ``folder``; the bundles by "a_to_b" and "b_to_a"."""
+    config = parse_config(plain)
+    result = train(config, folder)
+    names = {text.name: key for key, text in config.exports().items()}
+    return {names[path.name]: Bundle.open(path) for path in result.bundles}
+
+
+__all__ = ["Plain", "Size", "domain", "recipe", "trained"]
