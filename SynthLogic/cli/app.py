@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from SynthLogic.cli import benchmark, check, export, interpolate, models, paint, phantom, train, translate
+from SynthLogic.cli import (
+    align,
+    benchmark,
+    check,
+    evaluate,
+    export,
+    interpolate,
+    models,
+    paint,
+    phantom,
+    segment,
+    train,
+    translate,
+)
 from SynthLogic.cli.group import EXIT_CANCELLED, Group
 from SynthLogic.cli.options import example
 from SynthLogic.threads import sleep_while_waiting
@@ -44,12 +57,15 @@ def start(
 app.command(epilog=translate.TRANSLATE_EPILOG)(translate.translate)
 app.command(epilog=translate.RERUN_EPILOG)(translate.rerun)
 app.command(epilog=check.EPILOG)(check.check)
+app.command(epilog=align.EPILOG)(align.align)
+app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command(epilog=paint.EPILOG)(paint.paint)
 app.command(epilog=interpolate.EPILOG)(interpolate.interpolate)
 app.command(epilog=export.EPILOG)(export.export)
 app.add_typer(models.app)
 app.command(epilog=phantom.EPILOG)(phantom.phantom)
 app.command(epilog=train.EPILOG)(train.train)
+app.command(epilog=segment.EPILOG)(segment.segment)
 app.command(epilog=benchmark.BENCHMARK_EPILOG)(benchmark.benchmark)
 app.command(epilog=benchmark.DEMO_EPILOG)(benchmark.demo)
 

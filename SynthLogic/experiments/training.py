@@ -35,7 +35,7 @@ class Size:
     features: int
     blocks: int
     batch: int = 1
-    precision: str = "bf16-mixed"
+    precision: str = "32-true"
     lr: float = 2e-4
 
 
@@ -133,7 +133,7 @@ def recipe(
         "schedule": {"constant": size.constant, "decay": size.decay},
         "batch": size.batch,
         "precision": size.precision,
-        "channels_last": True,
+        "channels_last": size.precision != "32-true",
         "ema_decay": 0.99,
         "device": device,
         "intervals": {"log": 100, "checkpoint": 2000, "pictures": 1000, "keep": 1, "rows": 4},

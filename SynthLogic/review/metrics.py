@@ -33,6 +33,12 @@ def mse(output: ArrayLike, reference: ArrayLike, mask: Array | None = None) -> f
     return float(np.mean(np.square(a - b), dtype=np.float64))
 
 
+def bias(output: ArrayLike, reference: ArrayLike, mask: Array | None = None) -> float:
+    """Mean signed error, mean(output - reference), in the images' units, positive if too bright."""
+    a, b = _pair(output, reference, mask)
+    return float(np.mean(a - b, dtype=np.float64))
+
+
 def psnr(output: ArrayLike, reference: ArrayLike, *, data_range: float, mask: Array | None = None) -> float:
     """Peak signal-to-noise ratio in dB, 10 log10(data_range^2 / MSE); infinite where the images are equal.
 
@@ -69,30 +75,35 @@ def ssim(
     Raises:
         ConfigError: scikit-image is not installed, or the slices are smaller than the window.
     """
+    local = ssim_map(output, reference, data_range=data_range, slicewise=slicewise)
+    if mask is not None and mask.shape != local.shape:
+        _check_shapes(local, local, mask)
+    return float(np.mean(local if mask is None else local[mask], dtype=np.float64))
+
+
+def ssim_map(
+    output: ArrayLike, reference: ArrayLike, *, data_range: float, slicewise: bool | None = None
+) -> Array:
+    """The structural similarity of the window around every voxel, of the images' shape; see `ssim`."""
     _check_range(data_range)
     try:
         from skimage.metrics import structural_similarity
     except ImportError as error:
         raise ConfigError("SSIM needs scikit-image: pip install 'crossmodalsynth[app]'.") from error
     a, b = np.asarray(output), np.asarray(reference)
-    _check_shapes(a, b, mask)
+    _check_shapes(a, b, None)
     if min(a.shape[-2:]) < SSIM_WINDOW:
         raise ConfigError(
             f"SSIM needs slices of at least {SSIM_WINDOW} x {SSIM_WINDOW} voxels; these have {a.shape[-2:]}."
         )
-    if a.ndim == 2:
-        a, b = a[None], b[None]
-        mask = None if mask is None else mask[None]
     if slicewise is None:
-        slicewise = a.shape[0] < SSIM_WINDOW
+        slicewise = a.ndim == 3 and a.shape[0] < SSIM_WINDOW
     dtype = np.result_type(a.dtype, b.dtype, np.float32)
     a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
     options = {"win_size": SSIM_WINDOW, "data_range": data_range, "full": True}
-    if slicewise:
-        local = np.stack([structural_similarity(x, y, **options)[1] for x, y in zip(a, b, strict=True)])
-    else:
-        local = structural_similarity(a, b, **options)[1]
-    return float(np.mean(local if mask is None else local[mask], dtype=np.float64))
+    if slicewise and a.ndim == 3:
+        return np.stack([structural_similarity(x, y, **options)[1] for x, y in zip(a, b, strict=True)])
+    return np.asarray(structural_similarity(a, b, **options)[1])
 
 
 def ssim_global(
@@ -155,14 +166,14 @@ def normalized_mutual_information(
     bins: int = 64,
     ranges: tuple[Range | None, Range | None] = (None, None),
 ) -> float:
-    """Mutual information as a share of the entropies, 2 I(a, b) / (H(a) + H(b)), in [0, 1] (Press 1988).
+    """Studholme's normalised mutual information less 1, (H(a) + H(b)) / H(a, b) - 1, in [0, 1] (1999).
 
-    Equals 2 - 2 / s for Studholme's s = (H(a) + H(b)) / H(a, b). It is 0 where both images are constant.
-    Arguments as in `mutual_information`.
+    0 for images that tell nothing of each other and where one is constant, 1 for one that tells all of the
+    other. It is the measure of Wang 2018 and of the loss made from it, and scikit-image's less 1. Arguments
+    as in `mutual_information`.
     """
     entropy_a, entropy_b, joint = _entropies(a, b, mask, bins, ranges)
-    total = entropy_a + entropy_b
-    return 0.0 if total == 0 else min(1.0, max(0.0, 2.0 * (total - joint) / total))
+    return 0.0 if joint == 0 else min(1.0, max(0.0, (entropy_a + entropy_b) / joint - 1.0))
 
 
 def _entropies(

@@ -92,6 +92,10 @@ class Table:
             "notes": list(self.notes),
         }
 
+    def to_texts(self) -> tuple[tuple[str, ...], ...]:
+        """Every row as it is printed."""
+        return tuple(tuple(self._texts(row)) for row in self.rows)
+
     def _texts(self, row: Sequence[Cell]) -> list[str]:
         return [_text(cell, column.digits) for cell, column in zip(row, self.columns, strict=True)]
 

@@ -13,12 +13,14 @@ from SynthLogic.cli.group import Group, needs_extra
 from SynthLogic.errors import Cancelled, ConfigError, InputError
 
 COMMANDS = [
+    ["align"],
     ["translate"],
     ["rerun"],
     ["paint"],
     ["interpolate"],
     ["export"],
     ["check"],
+    ["evaluate"],
     ["models", "list"],
     ["models", "show"],
     ["models", "verify"],
@@ -26,6 +28,7 @@ COMMANDS = [
     ["models", "remove"],
     ["phantom"],
     ["train"],
+    ["segment"],
     ["benchmark"],
     ["demo"],
 ]
