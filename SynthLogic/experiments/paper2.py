@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from SynthLogic.benchmarks.cases import TEST_SEED, environment
 from SynthLogic.experiments.cohorts import write_cohort, write_subject
+from SynthLogic.experiments.paired import gates, positive
 from SynthLogic.experiments.tasks import Report, Task, run_tasks
 from SynthLogic.experiments.training import Size, domain, recipe, trained
 from SynthLogic.inference import Engine
@@ -174,22 +174,23 @@ def tables(scale: Scale, found: dict[str, Any]) -> list[Table]:
         cells = [float(values[key].mean()) for key in keys]
         rows.append((volumes, way, cells[0], paper[0], cells[1], paper[1], cells[2], cells[3]))
     columns = (
-        Column("volumes of each", "", 0), Column("training"), Column("MAE", "", 2), Column("MAE in the paper", "", 2),
-        Column("PSNR", "dB", 2), Column("PSNR in the paper", "dB", 2), Column("MI of MR and CT made", "nat", 3),
+        Column("volumes of each", "", 0),
+        Column("training"),
+        Column("MAE", "", 2),
+        Column("MAE in the paper", "", 2),
+        Column("PSNR", "dB", 2),
+        Column("PSNR in the paper", "dB", 2),
+        Column("MI of MR and CT made", "nat", 3),
         Column("MI of CT and MR made", "nat", 3),
-    )  # fmt: skip
-    size = scale.size
+    )
     note = (
         f"MR of seed {MR_SEED}, CT of seed {CT_SEED}, tested on {scale.tested} people of seed {TEST_SEED}; "
-        f"{scale.spacing_mm:g} mm, coronal slices; {size.constant} + {size.decay} iterations of {size.batch}, patches "
-        f"of {size.patch} pixels, generators with {size.features} features and {size.blocks} blocks; mean over "
-        f"{len(scale.seeds)} training seeds. The paper's volumes are real and its networks larger; its figures are "
-        "there for their differences."
+        f"{scale.spacing_mm:g} mm, coronal slices; {scale.size.text}; mean over {len(scale.seeds)} training "
+        "seeds. The paper's volumes are real and its networks larger; its figures are there for their "
+        "differences."
     )
-    return [
-        Table("Hip, MR to CT without pairs", columns, tuple(rows), (note, environment())),
-        _gates(scale, pooled),
-    ]
+    table = Table("Hip, MR to CT without pairs", columns, tuple(rows), (note, environment()))
+    return [table, _gates(scale, pooled)]
 
 
 def _gates(scale: Scale, pooled: dict[tuple[str, str], dict[str, np.ndarray]]) -> Table:
@@ -208,14 +209,4 @@ def _gates(scale: Scale, pooled: dict[tuple[str, str], dict[str, np.ndarray]]) -
         few, many = (pooled[amount, way]["mae"] for amount in ("few", "many"))
         share = 100 * float(1 - many.mean() / few.mean())
         rows.append((f"{way}: more data lower MAE by (%)", share, "≥ 10", share >= 10, positive(few - many)))
-    columns = (
-        Column("gate"), Column("measured", "", 3), Column("wanted"), Column("reached"), Column("p (Wilcoxon)", "", 4)
-    )  # fmt: skip
-    return Table("Gates: paper 2", columns, tuple(rows))
-
-
-def positive(differences: np.ndarray) -> float:
-    """One-sided p of the Wilcoxon signed-rank test that differences of paired subjects are above 0."""
-    if not np.any(differences):
-        return 1.0
-    return float(getattr(stats.wilcoxon(differences, alternative="greater"), "pvalue", np.nan))
+    return gates("Gates: paper 2", rows)

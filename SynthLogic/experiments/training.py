@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,14 @@ class Size:
     batch: int = 1
     precision: str = "32-true"
     lr: float = 2e-4
+
+    @property
+    def text(self) -> str:
+        """For the note below a table."""
+        return (
+            f"{self.constant} + {self.decay} iterations of {self.batch}, patches of {self.patch} pixels of "
+            f"{self.pixel_mm:g} mm, {self.features} features, {self.blocks} blocks"
+        )
 
 
 def domain(
@@ -158,6 +167,60 @@ def recipe(
     }
 
 
+def segmenter_recipe(
+    size: Size,
+    cohort: Path,
+    sources: Sequence[tuple[str, str, float]],
+    structures: Mapping[str, Sequence[int]],
+    *,
+    seed: int,
+    name: str,
+    held_out: float,
+    percentiles: tuple[float, float] = (0.5, 99.5),
+    sampling: Plain | None = None,
+    subject: str | None = None,
+) -> Plain:
+    """The configuration of a U-Net that finds structures in MR; ``size.blocks`` are its down-samplings.
+
+    Args:
+        size: how large.
+        cohort: folder of the subjects; labels.nii.gz lies beside each image.
+        sources: glob, subjects and weight of each.
+        structures: label values by name.
+        seed: of weights, samples and of who is held out.
+        name: of the bundle.
+        held_out: share of the subjects that validate.
+        percentiles: of intensities.
+        sampling: other than the defaults.
+        subject: regular expression that names subjects.
+    """
+    parts = []
+    for number, (glob, subjects, weight) in enumerate(sources):
+        found = domain("MR", glob, subjects=subjects, percentiles=percentiles, labels="labels.nii.gz")
+        parts.append(found)
+        found["sources"][0] |= {"weight": weight, "name": f"source {number + 1}", "subject": subject}
+    image = {**parts[0], "sources": [part["sources"][0] for part in parts]}
+    base = recipe("unet", size, cohort, image, image, seed=seed, name=name, sampling=sampling)
+    data = {key: base["data"][key] for key in ("roots", "sampling")}
+    data |= {
+        "image": image,
+        "structures": {key: list(values) for key, values in structures.items()},
+        "split": {"held_out": held_out, "seed": seed},
+    }
+    keys = ("method", "seed", "schedule", "batch", "precision", "ema_decay", "device", "intervals")
+    return {
+        **{key: base[key] for key in (*keys, "coverage", "limits")},
+        "bundle": {"name": name, "title": name, "description": "U-Net of an experiment; not for use."},
+        "network": {
+            "name": "unet-segmenter",
+            "arguments": {"features": size.features, "levels": size.blocks, "residual_units": 0},
+        },
+        "losses": {"validate_every": 50, "patience": 8},
+        "optimiser": {"lr": size.lr, "betas": [0.9, 0.999]},
+        "data": data,
+    }
+
+
 def trained(plain: Plain, folder: Path) -> dict[str, Bundle]:
     """Train, or go on, in ``folder``; the bundles by "a_to_b" and "b_to_a"."""
     config = parse_config(plain)
@@ -166,4 +229,4 @@ def trained(plain: Plain, folder: Path) -> dict[str, Bundle]:
     return {names[path.name]: Bundle.open(path) for path in result.bundles}
 
 
-__all__ = ["Plain", "Size", "domain", "recipe", "trained"]
+__all__ = ["Plain", "Size", "domain", "recipe", "segmenter_recipe", "trained"]
