@@ -14,6 +14,7 @@ from SynthLogic.cli import (
     benchmark,
     check,
     evaluate,
+    experiment,
     export,
     interpolate,
     models,
@@ -67,6 +68,7 @@ app.command(epilog=phantom.EPILOG)(phantom.phantom)
 app.command(epilog=train.EPILOG)(train.train)
 app.command(epilog=segment.EPILOG)(segment.segment)
 app.command(epilog=benchmark.BENCHMARK_EPILOG)(benchmark.benchmark)
+app.command(epilog=experiment.EPILOG)(experiment.experiment)
 app.command(epilog=benchmark.DEMO_EPILOG)(benchmark.demo)
 
 

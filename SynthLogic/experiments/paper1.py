@@ -19,7 +19,7 @@ from SynthLogic.bundles import Bundle
 from SynthLogic.experiments.cohorts import write_cohort, write_subject
 from SynthLogic.experiments.paired import gates, positive
 from SynthLogic.experiments.tasks import Report, Task, run_tasks
-from SynthLogic.experiments.training import Size, domain, recipe, segmenter_recipe, trained
+from SynthLogic.experiments.training import Size, domain, merged, recipe, segmenter_recipe, trained
 from SynthLogic.inference import Engine, StructureFinder
 from SynthLogic.phantoms import make_subject
 from SynthLogic.phantoms.tissues import Label
@@ -219,17 +219,23 @@ def train_and_test(
     """One U-Net: Dice of the myocardium of each tested person."""
     room = Path(work)
     real, synthetic, flipped = WAYS[way]
-    sources = []
+    options: dict[str, Any] = {
+        "percentiles": PERCENTILES,
+        "labels": "labels.nii.gz",
+        "subject": r"(made-)?sub-\d+",
+    }
+    parts, weights = [], []
     if real:
         people = f"{split * mr + 1}-{split * mr + mr}"
-        sources.append(("mr/sub-*/mr.nii.gz", people, float(mr)))
+        parts.append(domain("MR", "mr/sub-*/mr.nii.gz", subjects=people, **options))
+        weights.append(float(mr))
     if synthetic:
-        sources.append((f"split-{split}/made/made-sub-*/mr.nii.gz", "all", float(ct)))
+        parts.append(domain("MR", f"split-{split}/made/made-sub-*/mr.nii.gz", **options))
+        weights.append(float(ct))
     name = f"unet-{split}-{list(WAYS).index(way)}"
     plain = segmenter_recipe(
-        Size(**unet), room, sources, {"myocardium": MYOCARDIUM}, seed=split, name=name, held_out=held_out,
-        percentiles=PERCENTILES, sampling={"flip": 0.5 if flipped else 0.0},
-        subject=r"(made-)?sub-\d+",
+        Size(**unet), room, merged(parts, weights), {"myocardium": MYOCARDIUM}, seed=split, name=name,
+        held_out=held_out, sampling={"flip": 0.5 if flipped else 0.0},
     )  # fmt: skip
     (bundle,) = trained(plain, room / "runs" / name).values()
     return [tested_person(bundle, folder) for folder in sorted((room / "tested").glob("sub-*"))]

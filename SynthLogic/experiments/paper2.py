@@ -85,7 +85,7 @@ def run(scale: Scale, work: Path, *, workers: int = 1, report: Report | None = N
         )  # fmt: skip
     tasks = [
         Task(
-            f"{amount}-{way.replace(', ', '-').replace(' ', '-').lower()}-{seed}",
+            f"{amount}-{word(way)}-{seed}",
             f"{__name__}:train_and_test",
             {
                 "work": str(work),
@@ -114,7 +114,7 @@ def write_person(folder: str, seed: int, index: int, spacing_mm: float, images: 
 
 def training(work: Path, volumes: int, way: str, seed: int, size: Size) -> tuple[dict[str, Any], Path]:
     """The recipe of one training, and the folder of its run."""
-    name = f"hip-{volumes}-{way.replace(', ', '-').replace(' ', '-').lower()}-{seed}"
+    name = f"hip-{volumes}-{word(way)}-{seed}"
     people = f"1-{volumes}"
     ct = domain("CT", "ct/sub-*/ct.nii.gz", subjects=people, window=WINDOW, reference="ct_reference.nii.gz")
     mr = domain("MR", "mr/sub-*/mr.nii.gz", subjects=people, reference="mr_reference.nii.gz")
@@ -148,6 +148,11 @@ def tested_person(engines: dict[str, Engine], folder: Path) -> dict[str, float]:
     }
 
 
+def word(way: str) -> str:
+    """A way to train as part of a file's name."""
+    return way.replace(", ", "-").replace(" ", "-").lower()
+
+
 def grey(hu: np.ndarray) -> np.ndarray:
     """HU in the paper's scale, [-150, 350] as [0, 255]."""
     low, high = WINDOW
@@ -160,10 +165,10 @@ def tables(scale: Scale, found: dict[str, Any]) -> list[Table]:
     pooled: dict[tuple[str, str], dict[str, np.ndarray]] = {}
     for amount in ("few", "many"):
         for way in WAYS:
-            word = way.replace(", ", "-").replace(" ", "-").lower()
             # One figure for each person: the mean over training seeds.
             runs = [
-                [[person[k] for k in keys] for person in found[f"{amount}-{word}-{s}"]] for s in scale.seeds
+                [[person[k] for k in keys] for person in found[f"{amount}-{word(way)}-{s}"]]
+                for s in scale.seeds
             ]
             values = np.array(runs).mean(0)
             pooled[amount, way] = {key: values[:, n] for n, key in enumerate(keys)}

@@ -1,9 +1,9 @@
 """DicycleGAN against CycleGAN on brains, undeformed and deformed (Wang et al. 2018, tables 1 and 2).
 
 Domain A is PD, domain B is T2 of the same simulated people, slices drawn without pairs; the brain alone, as
-in the paper. In the second half every T2 is deformed by one smooth deformation, the same for all, within axial
-planes. What a generator is asked for lies as its input lies: the truth of a deformed T2 is the PD deformed
-alike, that of a PD is the T2 as it was.
+in the paper. In the second half every T2 is deformed by one smooth deformation, the same for all, within
+axial planes. What a generator is asked for lies as its input lies: the truth of a deformed T2 is the PD
+deformed alike, that of a PD is the T2 as it was.
 """
 
 from __future__ import annotations
@@ -242,12 +242,12 @@ def tables(scale: Scale, found: dict[str, Any]) -> list[Table]:
         ]
     columns += [Column("output against truth", "voxels", 2), Column("output against input", "voxels", 2)]
     note = (
-        f"{scale.people} people of seed {TRAINING_SEED} trained on, {scale.tested} of seed {TEST_SEED} tested, "
-        f"{scale.spacing_mm:g} mm; {scale.size.text}; training seeds {', '.join(map(str, scale.seeds))}. "
-        f"Deformation: {scale.deformation_mm:g} mm root mean square along each axis of the axial plane. MSE "
-        "and PSNR of images with mean 0 and deviation 1. Against truth: where the output lies against the true "
-        "image, which lies as the input does; against the input itself contrasts differ, and even images that "
-        "lie alike differ by some tenths of a voxel."
+        f"{scale.people} people of seed {TRAINING_SEED} trained on, {scale.tested} of seed {TEST_SEED} "
+        f"tested, {scale.spacing_mm:g} mm; {scale.size.text}; training seeds "
+        f"{', '.join(map(str, scale.seeds))}. Deformation: {scale.deformation_mm:g} mm root mean square "
+        "along each axis of the axial plane. MSE and PSNR of images with mean 0 and deviation 1. Against "
+        "truth: where the output lies against the true image, which lies as the input does; against the "
+        "input itself contrasts differ, and even images that lie alike differ by some tenths of a voxel."
     )
     return [
         Table("Brains, PD and T2, without pairs", tuple(columns), tuple(rows), (note, environment())),

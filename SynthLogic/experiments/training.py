@@ -57,6 +57,7 @@ def domain(
     percentiles: tuple[float, float] = (0.5, 99.5),
     reference: str | None = None,
     labels: str | None = None,
+    subject: str | None = None,
     corruptions: tuple[Plain, ...] = (),
 ) -> Plain:
     """One side of a translation, of simulated subjects below the root "cohort".
@@ -69,6 +70,7 @@ def domain(
         percentiles: of MR.
         reference: clean twin beside each image.
         labels: label map beside each image.
+        subject: regular expression that names subjects, where their folders do not.
         corruptions: of what generators read.
     """
     source = {
@@ -78,6 +80,7 @@ def domain(
         "subjects": subjects,
         "reference": reference,
         "labels": labels,
+        "subject": subject,
         "licence": "Apache-2.0",
         "citation": "Simulated by this program.",
     }
@@ -167,43 +170,45 @@ def recipe(
     }
 
 
+def merged(parts: Sequence[Plain], weights: Sequence[float]) -> Plain:
+    """Domains that differ in their files alone as one, each drawn by its weight."""
+    sources = [
+        {**part["sources"][0], "weight": weight, "name": f"source {number}"}
+        for number, (part, weight) in enumerate(zip(parts, weights, strict=True), 1)
+    ]
+    return {**parts[0], "sources": sources}
+
+
 def segmenter_recipe(
     size: Size,
     cohort: Path,
-    sources: Sequence[tuple[str, str, float]],
+    image: Plain,
     structures: Mapping[str, Sequence[int]],
     *,
     seed: int,
     name: str,
     held_out: float,
-    percentiles: tuple[float, float] = (0.5, 99.5),
+    second: Plain | None = None,
     sampling: Plain | None = None,
-    subject: str | None = None,
 ) -> Plain:
-    """The configuration of a U-Net that finds structures in MR; ``size.blocks`` are its down-samplings.
+    """The configuration of a U-Net that finds structures; ``size.blocks`` are its down-samplings.
 
     Args:
         size: how large.
-        cohort: folder of the subjects; labels.nii.gz lies beside each image.
-        sources: glob, subjects and weight of each.
+        cohort: folder of the subjects.
+        image: see ``domain``, with labels.
         structures: label values by name.
         seed: of weights, samples and of who is held out.
         name: of the bundle.
         held_out: share of the subjects that validate.
-        percentiles: of intensities.
+        second: another image of the same subjects.
         sampling: other than the defaults.
-        subject: regular expression that names subjects.
     """
-    parts = []
-    for number, (glob, subjects, weight) in enumerate(sources):
-        found = domain("MR", glob, subjects=subjects, percentiles=percentiles, labels="labels.nii.gz")
-        parts.append(found)
-        found["sources"][0] |= {"weight": weight, "name": f"source {number + 1}", "subject": subject}
-    image = {**parts[0], "sources": [part["sources"][0] for part in parts]}
     base = recipe("unet", size, cohort, image, image, seed=seed, name=name, sampling=sampling)
     data = {key: base["data"][key] for key in ("roots", "sampling")}
     data |= {
         "image": image,
+        "second": second,
         "structures": {key: list(values) for key, values in structures.items()},
         "split": {"held_out": held_out, "seed": seed},
     }
@@ -229,4 +234,4 @@ def trained(plain: Plain, folder: Path) -> dict[str, Bundle]:
     return {names[path.name]: Bundle.open(path) for path in result.bundles}
 
 
-__all__ = ["Plain", "Size", "domain", "recipe", "segmenter_recipe", "trained"]
+__all__ = ["Plain", "Size", "domain", "merged", "recipe", "segmenter_recipe", "trained"]

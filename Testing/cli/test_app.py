@@ -21,6 +21,7 @@ COMMANDS = [
     ["export"],
     ["check"],
     ["evaluate"],
+    ["experiment"],
     ["models", "list"],
     ["models", "show"],
     ["models", "verify"],

@@ -1,0 +1,61 @@
+"""``crossmodalsynth experiment``: the papers' tables, trained and measured anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from SynthLogic.cli.console import Answer, progress_bar
+from SynthLogic.cli.group import needs_extra
+from SynthLogic.cli.options import DebugFlag, JsonFlag, OutputFolder, example
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EPILOG = example("crossmodalsynth experiment paper3-tables --scale smoke --output experiments")
+
+
+def experiment(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[paper1-table1|paper2-table1|paper2-segmentation|paper3-tables]", help="Which one."
+        ),
+    ],
+    scale: Annotated[
+        str,
+        typer.Option(
+            "--scale", metavar="smoke|cpu|gpu", help="Minutes, an hour on two cores, or the paper's."
+        ),
+    ] = "smoke",
+    output: OutputFolder = Path("experiments"),
+    work: Annotated[
+        Path,
+        typer.Option(
+            "--work",
+            metavar="DIR",
+            help="Folder for people, trainings and results; the same command goes on.",
+        ),
+    ] = Path("runs/experiments"),
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Trainings at a time, one thread each; 1 on a GPU.")
+    ] = 1,
+    json_: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> Answer:
+    """Simulate people, train a paper's methods on them, and print its table with the paper's beside it."""
+    with needs_extra("train", "An experiment"):
+        from SynthLogic import experiments
+    with progress_bar(f"{name}, {scale}", quiet=json_) as report:
+        tables = experiments.run(name, scale, output, work=work, workers=workers, report=report)
+    document = {"output": str(output), "tables": [table.to_json() for table in tables]}
+
+    def show(console: Console) -> None:
+        for table in tables:
+            console.print(table.to_rich())
+            console.print()
+        console.print(f"Tables are in {output}", markup=False, soft_wrap=True)
+
+    return Answer(document, show)
