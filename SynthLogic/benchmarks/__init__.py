@@ -9,7 +9,7 @@ from SynthLogic.benchmarks.cases import Report
 from SynthLogic.errors import ConfigError
 from SynthLogic.review.tables import Table, write_tables
 
-NAMES = ("geometry", "quality", "speed", "heart-shapes", "heart-images", "heart-use", "real")
+NAMES = ("geometry", "quality", "speed", "training", "heart-shapes", "heart-images", "heart-use", "real")
 
 
 def _quiet(done: int, total: int, unit: str) -> None:
@@ -61,6 +61,10 @@ def _measure(name: str, output: Path, real_data: Path | None, progress: Report) 
         from SynthLogic.benchmarks.speed import speed_tables
 
         return speed_tables(progress)
+    if name == "training":
+        from SynthLogic.benchmarks.training_speed import training_tables
+
+        return training_tables(progress)
     if name == "heart-shapes":
         from SynthLogic.benchmarks.heart_shapes import shape_tables
 

@@ -15,7 +15,7 @@ from SynthLogic.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-BENCHMARKS = ("geometry", "quality", "speed", "heart-shapes", "heart-images", "heart-use", "real")
+BENCHMARKS = ("geometry", "quality", "speed", "training", "heart-shapes", "heart-images", "heart-use", "real")
 BENCHMARK_EPILOG = example("crossmodalsynth benchmark geometry quality --output benchmark")
 DEMO_EPILOG = example("crossmodalsynth demo --output demo")
 
@@ -24,7 +24,7 @@ def benchmark(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[geometry|quality|speed|heart-shapes|heart-images|heart-use|real|all]...",
+            metavar="[geometry|quality|speed|training|heart-shapes|heart-images|heart-use|real|all]...",
             help="What to measure; all if nothing is named.",
         ),
     ] = None,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 TRANSLATE_EPILOG = example(
     "crossmodalsynth translate ct.nii.gz mr.nii.gz --to MR",
     "crossmodalsynth translate dicom_folder ct.nrrd --to CT --device cuda:0",
+    "crossmodalsynth translate ct.nii.gz mr.nii.gz --to MR --labels segmentation.nii.gz",
 )
 RERUN_EPILOG = example("crossmodalsynth rerun mr.record.json --input ct.nii.gz")
 RECORD_ENDING = ".record.json"
@@ -48,6 +49,15 @@ Region = Annotated[
     Path | None,
     typer.Option(
         "--region", metavar="FILE", help="Image on the scan's grid; only where it is not 0 is translated."
+    ),
+]
+
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        metavar="FILE",
+        help="Label map on the scan's grid, for a bundle that translates one along.",
     ),
 ]
 
@@ -77,6 +87,7 @@ def translate(
         ),
     ] = None,
     region: Region = None,
+    labels: Labels = None,
     force: Force = False,
     accept_licence: AcceptLicence = False,
     yes: Yes = False,
@@ -85,7 +96,8 @@ def translate(
 ) -> Answer:
     """Make a synthetic MR from a CT, or a synthetic CT from an MR, on exactly the input's grid.
 
-    OUTPUT.record.json beside it says how it was made. For research only, not for diagnosis.
+    OUTPUT.record.json beside it says how it was made; OUTPUT.labels are the labels that go with it, if some
+    were given. For research only, not for diagnosis.
     """
     wanted = {
         "target": to.value,
@@ -103,13 +115,20 @@ def translate(
     from SynthLogic.jobs import translate as run_translate
 
     request = _request(wanted)
-    may_replace(_files(output, disagreement), yes, ask=not json_)
+    may_replace(_files(output, disagreement, labels is not None), yes, ask=not json_)
 
     def work() -> Record:
         bundle = None if model is None else find(model, consent=accept_licence)
         with cancel_on_interrupt() as cancelled, progress_bar("Translating", quiet=json_) as bar:
             return run_translate(
-                request, input_, output, to_bar(bar), cancelled, bundle=bundle, region_path=region
+                request,
+                input_,
+                output,
+                to_bar(bar),
+                cancelled,
+                bundle=bundle,
+                region_path=region,
+                labels_path=labels,
             )
 
     record = with_consent(work, model, accepted=accept_licence, ask=not json_)
@@ -126,6 +145,7 @@ def rerun(
         typer.Option("--output", metavar="FILE", help="Where to; NAME.rerun.nii.gz beside the record."),
     ] = None,
     region: Region = None,
+    labels: Labels = None,
     before: Annotated[
         Path | None,
         typer.Option(
@@ -152,7 +172,7 @@ def rerun(
     old = read_any_record(record)
     target = output or record.with_name(f"{record.name.removesuffix(RECORD_ENDING)}.rerun.nii.gz")
     disagreement = not isinstance(old, HeartRecord) and old.request.disagreement
-    may_replace(_files(target, disagreement), yes, ask=not json_)
+    may_replace(_files(target, disagreement, labels is not None), yes, ask=not json_)
 
     def work() -> Rerun:
         bundle = None if model is None else find(model, consent=accept_licence)
@@ -166,6 +186,7 @@ def rerun(
                 bundle=bundle,
                 region_path=region,
                 before_path=before,
+                labels_path=labels,
                 force=force,
             )
 
@@ -192,21 +213,25 @@ def _request(wanted: dict[str, Any]) -> TranslateRequest:
         raise ConfigError(f"{option} {first['input']!r} is not understood; see --help.") from error
 
 
-def _files(output: Path, disagreement: bool) -> tuple[Path, ...]:
+def _files(output: Path, disagreement: bool, labels: bool) -> tuple[Path, ...]:
     """All that will be written; x.nrrd and x.nii share a record."""
-    from SynthLogic.jobs import disagreement_path, record_path
+    from SynthLogic.jobs import disagreement_path, label_map_path, record_path
 
-    return (output, record_path(output), *([disagreement_path(output)] if disagreement else []))
+    extra = [disagreement_path(output)] if disagreement else []
+    extra += [label_map_path(output)] if labels else []
+    return (output, record_path(output), *extra)
 
 
 def _answer(record: Record, output: Path, extra: dict[str, Any], code: int = 0) -> Answer:
-    from SynthLogic.jobs import disagreement_path, record_path
+    from SynthLogic.jobs import disagreement_path, label_map_path, record_path
 
     for message in record.warnings:
         warn(message)
     files = {"output": output, "record_file": record_path(output)}
     if record.request.disagreement:
         files["disagreement"] = disagreement_path(output)
+    if record.labels_hash is not None:
+        files["labels"] = label_map_path(output)
 
     def show(console: Console) -> None:
         def line(text: str) -> None:
