@@ -58,7 +58,7 @@ class Advanced:
     def listBundles(self, bundles):
         """Offer these; a choice that was saved with the scene stays, and says if used that it is not here."""
         selector = self.ui.bundleSelector
-        bundles = [bundle for bundle in bundles if bundle["task"] == "translate"]
+        bundles = [bundle for bundle in bundles if bundle["scan_alone"]]
         names = ["", *(bundle["name"] for bundle in bundles), selector.currentData]
         for index in reversed(range(selector.count)):
             if selector.itemData(index) not in names:

@@ -436,6 +436,11 @@ class Card(_Part):
         return self.task != "segment" and alone
 
     @property
+    def scan_alone(self) -> bool:
+        """Whether it translates a scan that comes without a label map and without a second image."""
+        return self.task == "translate" and not self.masks and self.second is None
+
+    @property
     def image_input(self) -> Channel:
         """``input`` of a card that translates.
 

@@ -11,11 +11,14 @@ from SynthLogic.errors import BundleError
 
 # The bundles that ship, which are taken where several could be.
 _SHIPPED: dict[Task, str] = {"label-vae": "heart-labels-vae", "paint": "heart-labels-to-mr"}
+_WITH_LABELS = " with a label map"
 # First word of a figure's name, in the order in which they decide; +1 where more is better.
 _FIGURES = {"mae": -1, "ssim": 1, "psnr": 1, "rmse": -1, "mse": -1, "dice": 1}
 
 
-def pick(modality_in: str, modality_out: str, anatomy: str | None = None) -> tuple[Bundle, str]:
+def pick(
+    modality_in: str, modality_out: str, anatomy: str | None = None, *, labels: bool = False
+) -> tuple[Bundle, str]:
     """The best installed bundle for that direction, and one sentence why.
 
     Bundles whose anatomy matches go first, then the better value of the first figure that all of them report
@@ -25,6 +28,8 @@ def pick(modality_in: str, modality_out: str, anatomy: str | None = None) -> tup
         modality_in: "CT" or "MR".
         modality_out: "CT" or "MR".
         anatomy: what the scan shows, if known, for example "thorax".
+        labels: whether the scan comes with a label map. Bundles that translate one along are only then
+            thought of, and no others.
 
     Raises:
         ConsentRequired: the licence of the best is restricted and was not agreed to.
@@ -35,12 +40,11 @@ def pick(modality_in: str, modality_out: str, anatomy: str | None = None) -> tup
         b
         for b in everything
         if (b.card.input.modality, b.card.output.modality) == (modality_in, modality_out)
+        and (bool(b.card.masks) if labels else b.card.scan_alone)
     ]
-    direction = f"{modality_out} from {modality_in}"
+    direction = f"{modality_out} from {modality_in}{_WITH_LABELS if labels else ''}"
     if not rivals:
-        known = ", ".join(
-            f"{b.name} ({b.card.output.modality} from {b.card.input.modality})" for b in everything
-        )
+        known = ", ".join(f"{b.name} ({_direction(b)})" for b in everything)
         raise BundleError(f"No installed bundle makes {direction}; installed: {known or 'none'}. Import one.")
     reasons = []
     if len(rivals) == 1:
@@ -87,6 +91,11 @@ def pick_task(task: Task) -> tuple[Bundle, str]:
     else:
         why = f"the highest version of {len(rivals)}"
     return find(best.name), f"{best.name} {best.version} was chosen: {why}."
+
+
+def _direction(bundle: Bundle) -> str:
+    card = bundle.card
+    return f"{card.output.modality} from {card.input.modality}{_WITH_LABELS if card.masks else ''}"
 
 
 _Key = tuple[str, str, str]

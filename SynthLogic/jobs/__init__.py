@@ -18,7 +18,7 @@ from SynthLogic.jobs.heart_requests import (
 )
 from SynthLogic.jobs.interpolate import Interpolated, interpolate
 from SynthLogic.jobs.paint import Painted, paint, paint_volume
-from SynthLogic.jobs.record import Record, disagreement_path, read_record, record_path
+from SynthLogic.jobs.record import Record, disagreement_path, label_map_path, read_record, record_path
 from SynthLogic.jobs.reference import read_reference
 from SynthLogic.jobs.requests import TranslateRequest
 from SynthLogic.jobs.rerun import Rerun, rerun
@@ -55,6 +55,7 @@ __all__ = [
     "export_cohort",
     "heart_of",
     "interpolate",
+    "label_map_path",
     "paint",
     "paint_volume",
     "read_any_record",

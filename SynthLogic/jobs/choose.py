@@ -9,12 +9,15 @@ from SynthLogic.errors import BundleError
 from SynthLogic.jobs.requests import TranslateRequest
 
 
-def choose_bundle(request: TranslateRequest, bundle: Bundle | None = None) -> tuple[Bundle, str]:
+def choose_bundle(
+    request: TranslateRequest, bundle: Bundle | None = None, *, labels: bool = False
+) -> tuple[Bundle, str]:
     """The bundle to run, its files verified, and one sentence why.
 
     Args:
         request: names an installed bundle, or none for the best one.
         bundle: one that was opened from a folder; it must have the name that the request gives.
+        labels: whether the scan comes with a label map; none that needs one is the best one otherwise.
 
     Raises:
         BundleError: none fits, it translates another way, or a file of it is not what the card says.
@@ -29,7 +32,7 @@ def choose_bundle(request: TranslateRequest, bundle: Bundle | None = None) -> tu
         bundle = find(request.model)
         why = f"{bundle.card.name} {bundle.card.version} was asked for."
     else:
-        bundle, why = pick(request.source, request.target)
+        bundle, why = pick(request.source, request.target, labels=labels)
     card = bundle.card
     card.expect("translate")
     if (card.input.modality, card.output.modality) != (request.source, request.target):

@@ -17,6 +17,7 @@ from SynthLogic.jobs.check import CheckReport
 from SynthLogic.jobs.requests import Document, TranslateRequest
 
 MARK = "Synthetic image. Research use only, not for diagnosis."
+LABELS_MARK = "Synthetic labels. Research use only, not for diagnosis."
 DEVIATION_MARK = "Disagreement of synthetic images. Research use only, not for diagnosis."
 _PACKAGES = ("torch", "monai", "numpy", "scipy", "SimpleITK", "pydantic")
 
@@ -44,6 +45,8 @@ class OutputId(Document):
     file_sha256: str | None = None
     disagreement_content_hash: str | None = None
     disagreement_sha256: str | None = None
+    labels_content_hash: str | None = None
+    labels_sha256: str | None = None
 
 
 class Record(Document):
@@ -51,8 +54,9 @@ class Record(Document):
 
     ``request`` is what was asked for, ``choice`` says why this bundle; ``device``, ``precision``, ``batch``
     and ``planes`` are what really ran. ``region_hash`` is the content hash of the region on the scan's grid
-    (1 inside, 0 outside), if only that was translated. ``check`` is what was found in the scan. ``timings``
-    are seconds per phase. ``created`` is UTC, ISO 8601.
+    (1 inside, 0 outside), if only that was translated; ``labels_hash`` that of the scan's label map (0 to
+    255), if one was translated along. ``check`` is what was found in the scan. ``timings`` are seconds per
+    phase. ``created`` is UTC, ISO 8601.
     """
 
     product: Literal["CrossModalSynth"] = "CrossModalSynth"
@@ -70,6 +74,7 @@ class Record(Document):
     planes: tuple[Plane, ...]
     input: InputId
     region_hash: str | None = None
+    labels_hash: str | None = None
     output: OutputId
     check: CheckReport
     warnings: tuple[str, ...] = ()
@@ -106,6 +111,12 @@ def disagreement_path(output: Path) -> Path:
     return output.with_name(f"{stem}.disagreement{ending}")
 
 
+def label_map_path(output: Path) -> Path:
+    """Where labels translated along lie: OUTPUT.nii.gz has OUTPUT.labels.nii.gz beside it."""
+    stem, ending = split_name(output)
+    return output.with_name(f"{stem}.labels{ending}")
+
+
 def split_name(path: Path) -> tuple[str, str]:
     """File name and extension, where .nii.gz counts as one."""
     ending = ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
@@ -128,6 +139,7 @@ def read_record(path: Path) -> Record:
 
 __all__ = [
     "DEVIATION_MARK",
+    "LABELS_MARK",
     "MARK",
     "BundleId",
     "InputId",
@@ -135,6 +147,7 @@ __all__ = [
     "Record",
     "bundle_id",
     "disagreement_path",
+    "label_map_path",
     "package_versions",
     "read_record",
     "record_path",

@@ -45,6 +45,7 @@ def rerun(
     bundle: Bundle | None = None,
     region_path: StrPath | None = None,
     before_path: StrPath | None = None,
+    labels_path: StrPath | None = None,
     force: bool = False,
 ) -> Rerun:
     """Run a record's request again on the same scan or labels, bundle, device, precision and batch.
@@ -58,6 +59,8 @@ def rerun(
         bundle: to use instead of the installed one of that name.
         region_path: must have the content hash that the record names, if it names one.
         before_path: the labels before an edit, for the record of an image that was painted after one.
+        labels_path: the scan's label map, for the record of a scan that was translated with it; must have the
+            content hash that the record names.
         force: run on another device, though voxels may then differ in their last digits.
 
     Raises:
@@ -72,6 +75,8 @@ def rerun(
     if isinstance(old, HeartRecord):
         if region_path is not None:
             raise ConfigError("A painted heart has no region; leave it out.")
+        if labels_path is not None:
+            raise ConfigError("The labels of a painted heart are its input; leave out the label map.")
         before = None if before_path is None else Path(before_path)
         return _paint_again(old, *places, before, Monitor(progress, cancel), bundle, force)
     from SynthLogic.inference import OUT_OF_MEMORY
@@ -89,10 +94,14 @@ def rerun(
         }
     )
     region = None if region_path is None else Path(region_path)
-    new = run_files(request, *places, region, progress, cancel, bundle, old)
+    labels = None if labels_path is None else Path(labels_path)
+    new = run_files(request, *places, region, labels, progress, cancel, bundle, old)
     # The first run changed its pieces on the way; this one had them small, or large, from the start.
     memory = [f"then, {w}" for w in old.warnings if w.startswith(OUT_OF_MEMORY)]
-    identical = new.output.content_hash == old.output.content_hash
+    identical = all(
+        getattr(new.output, name) == getattr(old.output, name)
+        for name in ("content_hash", "labels_content_hash")
+    )
     return Rerun(new, identical, (*_differences(old, new), *memory))
 
 

@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader
 
 from SynthLogic.data import Stream
 from SynthLogic.errors import BundleError, ConfigError
-from SynthLogic.methods.config import TrainConfig, explain
+from SynthLogic.methods.config import ScheduleConfig, TrainConfig, explain
 from SynthLogic.methods.family import Family
+from SynthLogic.methods.plateau import Plateau
 
 
 class Weights(BaseModel):
@@ -39,6 +40,7 @@ class Method(LightningModule):
         elapsed_s: seconds of training before this start, for the card.
         batches: the data, set before training.
         validation: a batch of subjects that are not trained on, or None; set before training.
+        plateau: what the schedule's patience has seen, or None without patience.
     """
 
     family: ClassVar[Family]
@@ -62,6 +64,8 @@ class Method(LightningModule):
         self.validation: dict[str, Tensor] | None = None
         self.sums: dict[str, Tensor] = {}
         self.summed: dict[str, int] = {}
+        patience = config.schedule.patience
+        self.plateau = None if patience is None else Plateau(config.schedule, patience)
 
     @classmethod
     def check(cls, config: Any) -> None:
@@ -103,6 +107,26 @@ class Method(LightningModule):
     def done(self) -> bool:
         """Whether the training may end before its schedule does."""
         return False
+
+    @property
+    def incomplete_until(self) -> int:
+        """Iterations at the start that lack some of the losses."""
+        return 0
+
+    @property
+    def schedule(self) -> ScheduleConfig:
+        """The schedule in force: as configured, or shortened by its patience."""
+        return self.config.schedule if self.plateau is None else self.plateau.schedule
+
+    @property
+    def total(self) -> int:
+        """All iterations, as far as is known by now."""
+        return self.config.schedule.total if self.plateau is None else self.plateau.total
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.iteration >= self.total or self.done
 
     @classmethod
     def exported(cls, config: Any) -> str:
@@ -147,7 +171,7 @@ class Method(LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """One iteration, with learning rate, running mean and sums of losses."""
-        factor = self.config.schedule.factor(self.iteration)
+        factor = self.schedule.factor(self.iteration)
         for optimiser in self.trainer.optimizers:
             for group in optimiser.param_groups:
                 group["lr"] = self.config.optimiser.lr * factor
@@ -163,6 +187,8 @@ class Method(LightningModule):
         for name, loss in losses.items():
             self.sums[name] = self.sums[name] + loss if name in self.sums else loss
             self.summed[name] = self.summed.get(name, 0) + 1
+        if self.plateau is not None:
+            self.plateau.add(losses)
 
     def descend(self, loss: Tensor, optimiser: Any) -> None:
         """One step of ``optimiser`` down the gradient of ``loss``, clipped as configured."""
@@ -202,6 +228,8 @@ class Method(LightningModule):
             "torch_random": torch.get_rng_state(),
             "method": self.method_state(),
         }
+        if self.plateau is not None:
+            checkpoint["run"]["plateau"] = self.plateau.state()
         if self.device.type == "cuda":
             checkpoint["run"]["cuda_random"] = torch.cuda.get_rng_state(self.device)
 
@@ -213,4 +241,6 @@ class Method(LightningModule):
         torch.set_rng_state(run["torch_random"].cpu())
         if "cuda_random" in run and torch.cuda.is_available():
             torch.cuda.set_rng_state(run["cuda_random"].cpu())
+        if self.plateau is not None and "plateau" in run:
+            self.plateau.restore(run["plateau"])
         self.restore_method_state(run["method"])

@@ -88,7 +88,7 @@ class Overseer(Callback):
         self.before_s, self.saved = method.elapsed_s, method.iteration
         self.pictures = {key: value.to(method.device) for key, value in self.pictures.items()}
         self.waiting = DataClock(method.device)
-        if method.iteration >= self.config.schedule.total or method.done:
+        if method.finished:
             trainer.should_stop = True
 
     def on_train_batch_start(self, trainer: Trainer, method: Method, batch: object, batch_idx: int) -> None:
@@ -102,9 +102,12 @@ class Overseer(Callback):
         now, every = time.monotonic(), self.config.intervals
         method.elapsed_s = self.before_s + now - self.started
         self.since_line += 1
-        finished = method.iteration >= self.config.schedule.total or method.done
+        if method.plateau is not None and method.iteration % every.log == 0:
+            method.plateau.look(
+                method.iteration, list(method.sums), method.iteration > method.incomplete_until
+            )
         in_time = self.config.max_minutes is None or now - self.started < 60 * self.config.max_minutes
-        last = finished or not in_time
+        last = method.finished or not in_time
         if method.iteration % every.log == 0 or last:
             self._line(trainer, method, now)
         if method.iteration % every.pictures == 0 or last:
@@ -121,11 +124,11 @@ class Overseer(Callback):
             raise _not_finite(method.iteration, self.saved)
         pace = (now - self.last_line) / self.since_line
         self.last_line, self.since_line = now, 0
-        total = self.config.schedule.total
+        total = method.total
         left = pace * (total - method.iteration)
         if self.config.max_minutes is not None:
             left = min(left, max(0.0, 60 * self.config.max_minutes - (now - self.started)))
-        rate = self.config.optimiser.lr * self.config.schedule.factor(method.iteration)
+        rate = self.config.optimiser.lr * method.schedule.factor(method.iteration)
         waiting = self.waiting.take_share()
         row = {
             **losses,
@@ -150,9 +153,9 @@ class Overseer(Callback):
             message = f"{where}  {text}  {speed}  {_clock(left)} left"
             found = (losses, pace, left, epoch, per_epoch, waiting)
             self.report(TrainProgress(method.iteration, total, message, *found))
-            self._advise(method.iteration, waiting)
+            self._advise(method, waiting)
 
-    def _advise(self, iteration: int, waiting: float) -> None:
+    def _advise(self, method: Method, waiting: float) -> None:
         # Once, and not at the first line: while loaders start, everything waits.
         if self.report is None or self.advised or self.lines < 2 or waiting <= MOST_WAITING:
             return
@@ -161,7 +164,7 @@ class Overseer(Callback):
             f"Warning: {waiting:.0%} of the time goes into waiting for data; raise data.workers (now "
             f"{self.config.data.workers})."
         )
-        self.report(TrainProgress(iteration, self.config.schedule.total, message))
+        self.report(TrainProgress(method.iteration, method.total, message))
 
     def _save(self, trainer: Trainer, method: Method) -> None:
         if self.saved == method.iteration:
@@ -183,7 +186,7 @@ class Overseer(Callback):
         epoch = None
         if self.samples_per_epoch:
             epoch = method.iteration * self.config.batch / self.samples_per_epoch
-        where = _where(method.iteration, self.config.schedule.total, epoch)
+        where = _where(method.iteration, method.total, epoch)
         for picture, columns in method.show(self.pictures).items():
             path = self.folder.pictures / f"iteration-{method.iteration:08d}-{picture}.png"
             names = method.headings(picture, len(columns))

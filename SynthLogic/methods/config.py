@@ -59,11 +59,36 @@ class OptimiserConfig(_Strict):
     clip_norm: float | None = Field(default=None, gt=0)
 
 
+class PatienceConfig(_Strict):
+    """When a stage of the schedule ends before its time: its loss no longer falls.
+
+    The unit is the log line, of which ``intervals.log`` iterations make one: where a line should stand for
+    an epoch, ``intervals.log`` is the iterations of an epoch. A line counts as lower if its mean of the loss
+    ``watch`` is below the lowest of all lines before it, of both stages.
+
+    Attributes:
+        constant: so many lines in a row without a lower one, and the decay begins.
+        decay: so many of the decay's lines in a row without a lower one, and the training ends.
+        watch: name of a loss, as in the log; it must be in the first line (after those of ``tissue_first``).
+    """
+
+    constant: int = Field(ge=1)
+    decay: int = Field(ge=1)
+    watch: str = Field(default="generators", min_length=1)
+
+
 class ScheduleConfig(_Strict):
-    """Iterations at full rate, then iterations with the rate falling linearly to 0 (paper 2: 1e5 and 1e5)."""
+    """Iterations at full rate, then iterations with the rate falling linearly to 0 (paper 2: 1e5 and 1e5).
+
+    Attributes:
+        constant: iterations at full rate; at most, if there is patience.
+        decay: iterations of the fall, whenever it begins; at most, if there is patience.
+        patience: ends a stage early; null runs both to their end. In log lines, see there.
+    """
 
     constant: int = Field(default=100_000, ge=0)
     decay: int = Field(default=100_000, ge=0)
+    patience: PatienceConfig | None = None
 
     @model_validator(mode="after")
     def _something(self) -> ScheduleConfig:

@@ -105,6 +105,11 @@ class CycleGan(TranslationMethod):
         """Both."""
         return ("a_to_b", "b_to_a")
 
+    @property
+    def incomplete_until(self) -> int:
+        """The tissue loss is alone at first."""
+        return self.weights.tissue_first
+
     def optimised(self) -> list[Iterable[nn.Parameter]]:
         """Generators, discriminators."""
         return [self.generators.parameters(), self.discriminators.parameters()]

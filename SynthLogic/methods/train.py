@@ -32,7 +32,7 @@ class TrainResult:
         folder: of the run.
         bundles: folders of the exported bundles.
         iterations: finished, of all starts together.
-        finished: whether the schedule ran to its end.
+        finished: whether the schedule ran to its end, which its patience may have brought nearer.
         warnings: one sentence for everything left out.
     """
 
@@ -76,7 +76,7 @@ def train(
 
     def say(message: str) -> None:
         if progress is not None:
-            progress(TrainProgress(method.iteration, config.schedule.total, message))
+            progress(TrainProgress(method.iteration, method.total, message))
 
     material = method.family.read(config, say)
     for note in material.notes:
@@ -94,8 +94,7 @@ def train(
         raise disk_trouble(error) from error
     say("Exporting the bundles")
     bundles = export_run(folder.path, folder.path / "bundles", overwrite=True)
-    finished = method.iteration >= config.schedule.total or method.done
-    return TrainResult(folder.path, bundles, method.iteration, finished, material.notes)
+    return TrainResult(folder.path, bundles, method.iteration, method.finished, material.notes)
 
 
 def _trainer(config: TrainConfig, device: torch.device, folder: RunFolder, overseer: Overseer) -> Trainer:

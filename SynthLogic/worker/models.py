@@ -60,6 +60,8 @@ def _summary(bundle: Bundle) -> Data:
 
     return {
         **summary(bundle),
+        # Whether a window that has only a scan to give can offer it.
+        "scan_alone": bundle.card.scan_alone,
         "removable": bundle.folder.parent == user_store(),
         "card": bundle.card.model_dump(mode="json"),
     }

@@ -86,6 +86,11 @@ class Tasks:
                 # Looking needs no consent.
                 named = look_up(arguments["model"])
                 named.card.expect("translate")
+                if not named.card.scan_alone:
+                    raise BundleError(
+                        f"Bundle {named.name!r} also needs a label map of the scan, which cannot be given "
+                        "here; choose another one."
+                    )
                 bundle = named
                 why = f"{bundle.name} {bundle.version} was asked for."
             elif source is not None:

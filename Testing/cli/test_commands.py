@@ -174,8 +174,8 @@ def test_benchmark_runs_what_was_named_and_prints_its_tables(call, tmp_path, mon
     call("benchmark", "all", "--output", tmp_path, "--real-data", "scans")
     assert seen == [
         (["speed", "quality"], tmp_path, None),
-        (["geometry", "quality", "speed", *HEARTS], tmp_path, None),
-        (["geometry", "quality", "speed", *HEARTS, "real"], tmp_path, Path("scans")),
+        (["geometry", "quality", "speed", "training", *HEARTS], tmp_path, None),
+        (["geometry", "quality", "speed", "training", *HEARTS, "real"], tmp_path, Path("scans")),
     ]
 
 

@@ -1,0 +1,126 @@
+"""The papers' experiments at their smallest: every part runs, once, on people kept apart."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from SynthLogic import experiments
+from SynthLogic.benchmarks.cases import TEST_SEED
+from SynthLogic.errors import ConfigError
+from SynthLogic.experiments import paper1, paper2, paper3
+from SynthLogic.experiments.paired import positive
+from SynthLogic.experiments.tasks import Task, run_tasks
+from SynthLogic.volume import read_volume
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "gates"),
+    [
+        ("paper1-table1", 5, 4),
+        ("paper2-table1", 6, 15),
+        ("paper2-segmentation", 7, 4),
+        ("paper3-tables", 8, 10),
+    ],
+)
+def test_every_experiment_runs_and_is_kept(
+    work: Path, tmp_path: Path, name: str, rows: int, gates: int
+) -> None:
+    tables = experiments.run(name, "smoke", tmp_path, work=work)
+    assert [len(table.rows) for table in tables] == [rows, gates]
+    assert all(np.isfinite(c) for table in tables for row in table.rows for c in row if isinstance(c, float))
+    text = (tmp_path / f"{name}-smoke.md").read_text(encoding="utf-8")
+    assert "in the paper" in text
+    assert f"seed {TEST_SEED}" in text
+    assert json.loads((tmp_path / f"{name}-smoke.json").read_text(encoding="utf-8"))
+    before = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()}
+    again = experiments.run(name, "smoke", tmp_path, work=work)
+    assert [table.rows for table in again] == [table.rows for table in tables]
+    assert {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()} == before
+
+
+def test_a_deformed_brain_is_the_brain_deformed(work: Path, tmp_path: Path) -> None:
+    paper3.write_person(str(tmp_path / "p"), 5, 0, 5.0, 4.0, 110.0)
+    images = {p.name.split(".")[0]: read_volume(p).volume for p in (tmp_path / "p").glob("*.nii.gz")}
+    bend = paper3.deformation_of(4.0, 110.0)
+    for name in ("pd", "t2", "t2_reference"):
+        twin = name.replace("_reference", "") + "_deformed" + "_reference" * name.endswith("_reference")
+        assert np.allclose(images[twin].array, bend.of(images[name]).array, atol=1e-3)
+    # Within axial planes: no slice gets what another had.
+    sums = [images[name].array.sum((1, 2)) for name in ("pd", "pd_deformed")]
+    assert np.corrcoef(*sums)[0, 1] > 0.999
+    assert not np.allclose(images["pd"].array, images["pd_deformed"].array)
+    # The brain alone, as in the paper.
+    assert (images["pd"].array[images["brain"].array == 0] == 0).all()
+
+
+def test_nobody_is_trained_on_and_tested() -> None:
+    seeds = {TEST_SEED, paper1.MR_SEED, paper1.CT_SEED, paper2.MR_SEED, paper2.CT_SEED, paper3.TRAINING_SEED}
+    assert len(seeds) == 6
+
+
+def test_a_heart_lies_in_the_middle(tmp_path: Path) -> None:
+    paper1.write_person(str(tmp_path / "p"), 5, 0, 6.0, 32, "mr")
+    labels = read_volume(tmp_path / "p" / "labels.nii.gz").volume.array
+    assert labels.shape[1:] == (32, 32)
+    heart = np.isin(labels, paper1.HEART)
+    assert heart[0].any()
+    assert heart[-1].any()
+    places = np.argwhere(heart)
+    middle = (places.min(0) + places.max(0)) / 2
+    assert np.abs(middle[1:] - 15.5).max() <= 1
+
+
+def test_the_papers_scale_of_greys() -> None:
+    assert paper2.grey(np.array([-1000.0, -150, 100, 350, 2000])).tolist() == [0, 0, 127.5, 255, 255]
+
+
+def count(path: str, fail: bool = False) -> int:
+    """How often this has been called."""
+    file = Path(path)
+    times = int(file.read_text()) + 1 if file.exists() else 1
+    file.write_text(str(times))
+    if fail:
+        raise RuntimeError("as asked for")
+    return times
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_part_runs_once_and_again_when_it_changes(tmp_path: Path, workers: int) -> None:
+    def task(name: str, **more: object) -> Task:
+        return Task(name, f"{__name__}:count", {"path": str(tmp_path / f"{name}.txt"), **more})
+
+    told: list[tuple[int, int]] = []
+    found = run_tasks(
+        [task("a"), task("b")], tmp_path / "r", workers=workers, report=lambda d, t, _: told.append((d, t))
+    )
+    assert found == {"a": 1, "b": 1}
+    assert told[-1] == (2, 2)
+    assert run_tasks([task("a"), task("b")], tmp_path / "r", workers=workers) == {"a": 1, "b": 1}
+    changed = [task("a", fail=False), task("b")]
+    assert run_tasks(changed, tmp_path / "r", workers=workers) == {"a": 2, "b": 1}
+    with pytest.raises(RuntimeError, match="as asked for"):
+        run_tasks([task("c"), task("d", fail=True)], tmp_path / "r", workers=1)
+    assert run_tasks([task("c")], tmp_path / "r") == {"c": 1}
+    (tmp_path / "r" / "c.json").write_text("{broken")
+    assert run_tasks([task("c")], tmp_path / "r") == {"c": 2}
+
+
+def test_p_of_differences() -> None:
+    assert positive(np.full(10, 0.1)) < 0.01
+    assert positive(np.full(10, -0.1)) > 0.9
+    assert positive(np.zeros(10)) == 1.0
+
+
+def test_unknown_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="paper9"):
+        experiments.run("paper9", "smoke", tmp_path, work=tmp_path)
+    with pytest.raises(ConfigError, match="Scale 'huge' is unknown; choose from smoke, cpu, gpu"):
+        experiments.run("paper3-tables", "huge", tmp_path, work=tmp_path)
+    assert not list(tmp_path.iterdir())
