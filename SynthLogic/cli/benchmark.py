@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from SynthLogic.cli.console import Answer, progress_bar, warn
+from SynthLogic.cli.console import Answer, progress_bar, tables_answer, warn
 from SynthLogic.cli.group import needs_extra
 from SynthLogic.cli.options import DebugFlag, JsonFlag, OutputFolder, example
 from SynthLogic.errors import ConfigError
@@ -49,15 +49,7 @@ def benchmark(
         from SynthLogic import benchmarks
     with progress_bar("Measuring", quiet=json_) as report:
         tables = benchmarks.run(wanted, output, real_data=real_data, progress=report)
-    document = {"output": str(output), "tables": [table.to_json() for table in tables]}
-
-    def show(console: Console) -> None:
-        for table in tables:
-            console.print(table.to_rich())
-            console.print()
-        console.print(f"Tables are in {output}", markup=False, soft_wrap=True)
-
-    return Answer(document, show)
+    return tables_answer(tables, output)
 
 
 def demo(output: OutputFolder = Path("demo"), json_: JsonFlag = False, debug: DebugFlag = False) -> Answer:

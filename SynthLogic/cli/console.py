@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
+
+    from SynthLogic.review.tables import Table
 
 PIPE_WIDTH = 160
 
@@ -44,6 +48,18 @@ def write_json(document: dict[str, Any], file: TextIO) -> None:
     """Write one JSON document, ASCII only so that any pipe can carry it."""
     file.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
     file.flush()
+
+
+def tables_answer(tables: Sequence[Table], output: Path) -> Answer:
+    """Tables that have been written to a folder, as an answer."""
+
+    def show(console: Console) -> None:
+        for table in tables:
+            console.print(table.to_rich())
+            console.print()
+        console.print(f"Tables are in {output}", markup=False, soft_wrap=True)
+
+    return Answer({"output": str(output), "tables": [table.to_json() for table in tables]}, show)
 
 
 def warn(message: str) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from SynthLogic.cli.console import Answer, progress_bar
+from SynthLogic.cli.console import Answer, progress_bar, tables_answer
 from SynthLogic.cli.group import needs_extra
 from SynthLogic.cli.options import DebugFlag, JsonFlag, OutputFolder, example
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 EPILOG = example("crossmodalsynth experiment paper3-tables --scale smoke --output experiments")
 
@@ -50,12 +47,4 @@ def experiment(
         from SynthLogic import experiments
     with progress_bar(f"{name}, {scale}", quiet=json_) as report:
         tables = experiments.run(name, scale, output, work=work, workers=workers, report=report)
-    document = {"output": str(output), "tables": [table.to_json() for table in tables]}
-
-    def show(console: Console) -> None:
-        for table in tables:
-            console.print(table.to_rich())
-            console.print()
-        console.print(f"Tables are in {output}", markup=False, soft_wrap=True)
-
-    return Answer(document, show)
+    return tables_answer(tables, output)

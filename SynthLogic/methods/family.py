@@ -16,6 +16,7 @@ from SynthLogic.bundles import Card, DataSource, Licence, Training
 from SynthLogic.data import Stream
 from SynthLogic.data.config import FileSource
 from SynthLogic.data.stream import Batch
+from SynthLogic.errors import ConfigError
 from SynthLogic.methods.config import TrainConfig
 
 
@@ -88,6 +89,18 @@ class Family(ABC):
             BundleError: a value that no card can hold.
             ValueError: likewise.
         """
+
+
+def completed(config: TrainConfig, given: dict[str, Any]) -> dict[str, Any]:
+    """The network's arguments: the configuration's, and those that follow from the data.
+
+    Raises:
+        ConfigError: one of these is in the configuration too.
+    """
+    for key in given:
+        if key in config.network.arguments:
+            raise ConfigError(f"network.arguments.{key} follows from 'data'; remove it.")
+    return {**config.network.arguments, **given}
 
 
 def training_of(config: TrainConfig, trained: Trained, data: tuple[DataSource, ...]) -> Training:

@@ -32,6 +32,7 @@ from SynthLogic.methods.family import (
     Family,
     Material,
     Trained,
+    completed,
     data_source,
     licence_of,
     training_of,
@@ -100,10 +101,7 @@ class HeartFamily(Family):
         given: dict[str, Any] = {"labels": len(HeartLabel), "size": config.data.size}
         if self.images:
             given["styles"] = len(config.data.styles)
-        for key in given:
-            if key in config.network.arguments:
-                raise ConfigError(f"network.arguments.{key} follows from 'data'; remove it.")
-        return {**config.network.arguments, **given}
+        return completed(config, given)
 
     def card(self, config: HeartConfig, trained: Trained) -> tuple[Card, dict[str, Tensor]]:
         """The card of the network; of a painter without the styles that no heart had."""

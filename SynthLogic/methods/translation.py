@@ -30,6 +30,7 @@ from SynthLogic.methods.family import (
     Family,
     Material,
     Trained,
+    completed,
     data_source,
     licence_of,
     training_of,
@@ -96,10 +97,7 @@ class Translation(Family):
             "in_channels": data.channels,
             "out_channels": data.channels,
         }
-        for key in given:
-            if key in config.network.arguments:
-                raise ConfigError(f"network.arguments.{key} follows from 'data'; remove it.")
-        return {**config.network.arguments, **given}
+        return completed(config, given)
 
     def card(self, config: TranslationConfig, trained: Trained) -> tuple[Card, dict[str, Tensor]]:
         """The card of one direction."""

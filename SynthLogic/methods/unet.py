@@ -26,7 +26,15 @@ from SynthLogic.errors import ConfigError
 from SynthLogic.losses import label_cross_entropy, soft_dice_loss
 from SynthLogic.methods.base import Method, Weights
 from SynthLogic.methods.config import BundleText, NetworkConfig, TrainConfig
-from SynthLogic.methods.family import Family, Material, Trained, data_source, licence_of, training_of
+from SynthLogic.methods.family import (
+    Family,
+    Material,
+    Trained,
+    completed,
+    data_source,
+    licence_of,
+    training_of,
+)
 from SynthLogic.methods.translation import CoverageConfig, channel_of, held_out_of, spatial_of
 from SynthLogic.networks import build_network
 
@@ -93,10 +101,7 @@ class Segmentation(Family):
             "in_channels": data.sampling.slices * (2 if data.second else 1),
             "out_channels": len(data.structures) + 1,
         }
-        for key in given:
-            if key in config.network.arguments:
-                raise ConfigError(f"network.arguments.{key} follows from 'data'; remove it.")
-        return {**config.network.arguments, **given}
+        return completed(config, given)
 
     def card(self, config: SegmentationConfig, trained: Trained) -> tuple[Card, dict[str, Tensor]]:
         """The card of the network."""

@@ -14,6 +14,7 @@ import torch
 
 from SynthLogic.methods import TrainConfig, parse_config
 from SynthLogic.methods.cyclegan import CycleGan
+from SynthLogic.volume import Volume, read_volume, write_volume
 
 from .heart_toys import heart_config, write_heart
 
@@ -53,18 +54,30 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Bare(CycleGan):
-    """CycleGAN without a trainer: plain optimisers and backward."""
+class Untrained:
+    """Mixed into a method: without a trainer, with plain optimisers and backward."""
 
     def __init__(self, config: TrainConfig) -> None:
-        super().__init__(config)
-        self.plain = self.configure_optimizers()
+        super().__init__(config)  # type: ignore[call-arg]
+        self.plain = self.configure_optimizers()  # type: ignore[attr-defined]
 
-    def optimizers(self, use_pl_optimizer: bool = True) -> list[torch.optim.Optimizer]:  # type: ignore[override]
+    def optimizers(self, use_pl_optimizer: bool = True) -> list[torch.optim.Optimizer]:
         return self.plain
 
     def manual_backward(self, loss: torch.Tensor, *arguments: object, **options: object) -> None:
         loss.backward()
+
+
+class Bare(Untrained, CycleGan):
+    """CycleGAN without a trainer."""
+
+
+def label_tissues(cohort: Path) -> None:
+    """Write labels.nii.gz beside each toy: 1 body, 2 lung, 3 heart, read off the clean CT."""
+    for folder in cohort.iterdir():
+        clean = read_volume(folder / "ct_reference.nii.gz").volume
+        values = np.array([0, 2, 1, 3], np.uint8)[np.digitize(clean.array, (-900, -500, 100))]
+        write_volume(folder / "labels.nii.gz", Volume(values, clean.ijk_to_ras))
 
 
 def source(name: str, subjects: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from SynthLogic.inference import Engine
 from SynthLogic.methods import method_named, parse_config, train
 from SynthLogic.volume import Volume, read_volume, write_volume
 
-from .conftest import Bare
+from .conftest import Bare, label_tissues
 
 Plain = dict[str, Any]
 MASKS = {"lung": [2], "heart": [3, 4]}
@@ -26,10 +26,7 @@ MASKS = {"lung": [2], "heart": [3, 4]}
 @pytest.fixture
 def masked(toy: Plain, cohort: Path) -> Plain:
     """The toy configuration with masks: 1 body, 2 lung, 3 heart, read off the clean CT."""
-    for folder in cohort.iterdir():
-        clean = read_volume(folder / "ct_reference.nii.gz").volume
-        values = np.array([0, 2, 1, 3], np.uint8)[np.digitize(clean.array, (-900, -500, 100))]
-        write_volume(folder / "labels.nii.gz", Volume(values, clean.ijk_to_ras))
+    label_tissues(cohort)
     toy["method"], toy["data"]["masks"] = "cyclegan-mask", MASKS
     for domain in ("a", "b"):
         toy["data"][domain]["sources"][0]["labels"] = "labels.nii.gz"

@@ -11,21 +11,13 @@ from SynthLogic.losses import normalised_mutual_information
 from SynthLogic.methods import method_named, parse_config
 from SynthLogic.methods.dicyclegan import DicycleGan
 
+from .conftest import Untrained
+
 Plain = dict[str, Any]
 
 
-class Bare(DicycleGan):
-    """Without a trainer: plain optimisers and backward."""
-
-    def __init__(self, config: Any) -> None:
-        super().__init__(config)
-        self.plain = self.configure_optimizers()
-
-    def optimizers(self, use_pl_optimizer: bool = True) -> list[torch.optim.Optimizer]:  # type: ignore[override]
-        return self.plain
-
-    def manual_backward(self, loss: torch.Tensor, *arguments: object, **options: object) -> None:
-        loss.backward()
+class Bare(Untrained, DicycleGan):
+    """Without a trainer."""
 
 
 @pytest.fixture

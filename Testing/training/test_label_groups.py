@@ -12,9 +12,8 @@ from SynthLogic.data.patches import Keep, Placement, cut, cut_labels
 from SynthLogic.errors import ConfigError
 from SynthLogic.methods import TrainConfig, parse_config
 from SynthLogic.methods.cyclegan import CycleGan
-from SynthLogic.volume import Volume, read_volume, write_volume
 
-from .conftest import Bare
+from .conftest import Bare, label_tissues
 
 GROUPS = [[0], [1], [2, 3]]
 
@@ -22,11 +21,7 @@ GROUPS = [[0], [1], [2, 3]]
 @pytest.fixture
 def labelled(config: TrainConfig, cohort: Path) -> TrainConfig:
     """The toy configuration with label maps: 1 body, 2 lung, 3 heart, read off the clean CT."""
-    for folder in cohort.iterdir():
-        clean = read_volume(folder / "ct_reference.nii.gz").volume
-        labels = np.digitize(clean.array, (-900, -500, 100)).astype(np.uint8)
-        values = np.array([0, 2, 1, 3], np.uint8)[labels]
-        write_volume(folder / "labels.nii.gz", Volume(values, clean.ijk_to_ras))
+    label_tissues(cohort)
     content = config.model_dump(mode="json")
     content["data"]["label_groups"] = GROUPS
     for domain in ("a", "b"):

@@ -14,7 +14,9 @@ from SynthLogic.errors import BundleError, ConfigError, InputError
 from SynthLogic.inference import Engine, StructureFinder
 from SynthLogic.methods import method_named, parse_config, train
 from SynthLogic.methods.run_folder import RunFolder
-from SynthLogic.volume import Volume, read_volume, write_volume
+from SynthLogic.volume import Volume, read_volume
+
+from .conftest import label_tissues
 
 Plain = dict[str, Any]
 
@@ -22,10 +24,7 @@ Plain = dict[str, Any]
 @pytest.fixture
 def plain(toy: Plain, cohort: Path) -> Plain:
     """Lung and heart in the toys' CT; 1 body, 2 lung, 3 heart, read off the clean CT."""
-    for folder in cohort.iterdir():
-        clean = read_volume(folder / "ct_reference.nii.gz").volume
-        values = np.array([0, 2, 1, 3], np.uint8)[np.digitize(clean.array, (-900, -500, 100))]
-        write_volume(folder / "labels.nii.gz", Volume(values, clean.ijk_to_ras))
+    label_tissues(cohort)
     data = toy["data"]
     image = data["a"]
     image["sources"][0] |= {"labels": "labels.nii.gz", "subjects": "all"}
