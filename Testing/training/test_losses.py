@@ -99,3 +99,16 @@ def test_tissue_loss_has_the_right_gradient() -> None:
         moved[at] -= 2 * step
         numeric = (up - float(tissue(moved, labels))) / (2 * step)
         assert image.grad[at].item() == pytest.approx(numeric, abs=2e-4)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 4, 5), (1, 2, 3, 4, 3)])
+def test_gradients_are_those_of_the_formulas(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    a, b = torch.randn(2, *shape, dtype=torch.float64)
+    for loss in (cycle_loss, identity_loss):
+        # Single precision inside: a coarse step, away from the kink of an absolute value.
+        apart = torch.where((a - b).abs() < 0.1, b + 0.5, b).requires_grad_()
+        assert torch.autograd.gradcheck(lambda x, loss=loss: loss(a, x), apart, eps=1e-2, atol=1e-3)
+    scores = b.clone().requires_grad_()
+    assert torch.autograd.gradcheck(generator_loss, scores, eps=1e-2, atol=1e-3)
+    assert torch.autograd.gradcheck(discriminator_loss, (a.requires_grad_(), scores), eps=1e-2, atol=1e-3)
