@@ -18,7 +18,8 @@ def experiment(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="[paper1-table1|paper2-table1|paper2-segmentation|paper3-tables]", help="Which one."
+            metavar="[paper1-table1|paper1-sunnybrook|paper2-table1|paper2-segmentation|paper3-tables]",
+            help="Which one.",
         ),
     ],
     scale: Annotated[
@@ -39,6 +40,12 @@ def experiment(
     workers: Annotated[
         int, typer.Option("--workers", min=1, help="Trainings at a time, one thread each; 1 on a GPU.")
     ] = 1,
+    real_data: Annotated[
+        Path | None,
+        typer.Option(
+            "--real-data", metavar="DIR", help="Folder with the scans that paper1-sunnybrook needs."
+        ),
+    ] = None,
     json_: JsonFlag = False,
     debug: DebugFlag = False,
 ) -> Answer:
@@ -46,5 +53,7 @@ def experiment(
     with needs_extra("train", "An experiment"):
         from SynthLogic import experiments
     with progress_bar(f"{name}, {scale}", quiet=json_) as report:
-        tables = experiments.run(name, scale, output, work=work, workers=workers, report=report)
+        tables = experiments.run(
+            name, scale, output, work=work, workers=workers, report=report, real_data=real_data
+        )
     return tables_answer(tables, output)

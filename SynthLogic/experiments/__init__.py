@@ -12,6 +12,7 @@ from SynthLogic.review.tables import Table, write_tables
 # Module, and the folder to work in: the experiments of paper 2 share people and trainings.
 _MODULES: dict[str, tuple[str, str]] = {
     "paper1-table1": ("paper1", "paper1"),
+    "paper1-sunnybrook": ("paper1_sunnybrook", "paper1-sunnybrook"),
     "paper2-table1": ("paper2", "paper2"),
     "paper2-segmentation": ("paper2_segmentation", "paper2"),
     "paper3-tables": ("paper3", "paper3"),
@@ -21,7 +22,14 @@ SCALES = ("smoke", "cpu", "gpu")
 
 
 def run(
-    name: str, scale: str, output: Path, *, work: Path, workers: int = 1, report: Report | None = None
+    name: str,
+    scale: str,
+    output: Path,
+    *,
+    work: Path,
+    workers: int = 1,
+    report: Report | None = None,
+    real_data: Path | None = None,
 ) -> list[Table]:
     """Run an experiment, or go on with it, and write its tables.
 
@@ -32,9 +40,10 @@ def run(
         work: folder for people, trainings and results; nothing in it is made twice.
         workers: processes at a time, one thread each; on a GPU 1.
         report: told (done, total, unit).
+        real_data: folder with the real scans that "paper1-sunnybrook" needs; see ``docs/real-scans.md``.
 
     Raises:
-        ConfigError: no such experiment or scale.
+        ConfigError: no such experiment or scale, or real scans that are not there.
         OutputError: a folder cannot be written.
     """
     if name not in _MODULES:
@@ -44,7 +53,8 @@ def run(
     part, folder = _MODULES[name]
     module = importlib.import_module(f"{__name__}.{part}")
     room = (work / f"{folder}-{scale}").resolve()
-    tables: list[Table] = module.run(module.SCALES[scale], room, workers=workers, report=report)
+    more = {"real_data": real_data} if name == "paper1-sunnybrook" else {}
+    tables: list[Table] = module.run(module.SCALES[scale], room, workers=workers, report=report, **more)
     write_tables(tables, output / f"{name}-{scale}")
     return tables
 

@@ -8,11 +8,12 @@ import pytest
 
 from SynthLogic import experiments
 from SynthLogic.benchmarks.cases import TEST_SEED
+from SynthLogic.benchmarks.heart_cases import simulated
 from SynthLogic.errors import ConfigError
 from SynthLogic.experiments import paper1, paper2, paper3
 from SynthLogic.experiments.paired import positive
 from SynthLogic.experiments.tasks import Task, run_tasks
-from SynthLogic.volume import read_volume
+from SynthLogic.volume import Volume, read_volume, write_volume
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,30 @@ def test_every_experiment_runs_and_is_kept(
     again = experiments.run(name, "smoke", tmp_path, work=work)
     assert [table.rows for table in again] == [table.rows for table in tables]
     assert {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()} == before
+
+
+def test_patients_are_tested_by_what_has_not_seen_them(tmp_path: Path) -> None:
+    room = tmp_path / "real" / "cardiac_mr_sunnybrook"
+    room.mkdir(parents=True)
+    for number, patient in enumerate(simulated(2, seed=TEST_SEED, images=True), 1):
+        heart = patient["ed"]
+        assert heart.image is not None
+        grid = heart.short_axis.grid
+        write_volume(room / f"SC-HF-I-{number}_ED.nii.gz", Volume(heart.image, grid.ijk_to_ras))
+        labels = np.where(heart.short_axis.labels < 3, heart.short_axis.labels, 0).astype(np.uint8)
+        write_volume(room / f"SC-HF-I-{number}_ED_label.nii.gz", Volume(labels, grid.ijk_to_ras))
+    (table,) = experiments.run(
+        "paper1-sunnybrook", "smoke", tmp_path / "out", work=tmp_path, real_data=tmp_path / "real"
+    )
+    assert [row[:2] for row in table.rows] == [
+        (way, structure) for way in ("simulated", "translated") for structure in ("cavity", "myocardium")
+    ]
+    for patient, other in (("SC-HF-I-1", "SC-HF-I-2"), ("SC-HF-I-2", "SC-HF-I-1")):
+        config = (tmp_path / "paper1-sunnybrook-smoke/runs" / f"without-{patient}/config.yaml").read_text()
+        assert f"real/{other}/" in config
+        assert f"real/{patient}/" not in config
+    with pytest.raises(ConfigError, match="needs real patients"):
+        experiments.run("paper1-sunnybrook", "smoke", tmp_path / "out", work=tmp_path, real_data=tmp_path)
 
 
 def test_a_deformed_brain_is_the_brain_deformed(work: Path, tmp_path: Path) -> None:
