@@ -214,8 +214,8 @@ def tables(scale: Scale, patients: list[str], found: dict[str, Any]) -> list[Tab
     unet = scale.unet
     note = (
         f"{2 * scale.hearts} simulated stacks of seed {HEART_SEED}; real are patients of the Sunnybrook "
-        "Cardiac MR Database (CC0) at end diastole, each tested by a U-Net whose translation has not seen it. "
-        f"Translation: {scale.size.text}. U-Nets: up to {unet.constant + unet.decay} iterations of "
+        "Cardiac MR Database (CC0) at end diastole, each tested by a U-Net whose translation has not seen "
+        f"it. Translation: {scale.size.text}. U-Nets: up to {unet.constant + unet.decay} iterations of "
         f"{unet.batch}, {unet.features} features, {unet.blocks} down-samplings. No real label was trained on "
         "but those of the other patients, as masks of the translation."
     )
