@@ -10,6 +10,9 @@ read inputs; discriminators and losses see targets only.
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -77,8 +80,16 @@ def pairs_of(a: Library, b: Library) -> list[tuple[Stack, Stack]]:
     """Stacks of the same subject on the same grid.
 
     Raises:
-        ConfigError: there are none, or their grids differ.
+        ConfigError: there are none, one has two volumes in a domain, or their grids differ.
     """
+    for domain in (a, b):
+        counts = Counter(stack.pair for stack in domain.stacks)
+        twice = next((pair for pair, count in counts.items() if count > 1), None)
+        if twice is not None:
+            raise ConfigError(
+                f"Subject {Path(twice).name!r} has two volumes in one domain, so pairs are not clear; name "
+                "visits apart by 'subject' or a table."
+            )
     partners = {stack.pair: stack for stack in b.stacks}
     pairs = [(stack, partners[stack.pair]) for stack in a.stacks if stack.pair in partners]
     if not pairs:

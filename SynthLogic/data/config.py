@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -48,6 +49,15 @@ class FileSource(Strict):
     licence: str
     citation: str = Field(min_length=1)
     required: bool = True
+
+    @field_validator("subject")
+    @classmethod
+    def _subject_is_a_pattern(cls, subject: str | None) -> str | None:
+        try:
+            re.compile(subject or "")
+        except re.error as error:
+            raise ValueError(f"it is no regular expression ({error})") from error
+        return subject
 
     @model_validator(mode="after")
     def _one_way_to_find_files(self) -> FileSource:
@@ -152,7 +162,8 @@ class SamplingConfig(Strict):
         shear: tangent of the angle, drawn from plus or minus this.
         slack: how far, as a share of the patch, a patch may reach beyond the volume.
         flip: chance of a left-right mirror; 0 keeps the heart on its side.
-        field_of_view: chance that only a disc or a box of the patch is kept, as in a small field of view.
+        field_of_view: chance that only a disc or a box of a slice's patch is kept, as where little was
+            scanned.
         min_body: slices with a smaller share of body are not drawn.
         body_above: what counts as body, in network range [-1, 1].
         max_slice_spacing_mm: volumes with thicker slices are cut in their acquisition plane alone.

@@ -84,7 +84,7 @@ def find_files(
         files = []
     if not files and not held_out:
         raise ConfigError(f"The {group} has no images; correct its sources.")
-    _refuse_held_out(config, sources, files)
+    _refuse_held_out(config, files)
     return files, missing
 
 
@@ -105,10 +105,20 @@ def beside(path: Path, template: str) -> Path:
 
 
 def subject_of(path: Path, source: FileSource) -> str:
-    """What to call the subject that a file shows."""
-    match = re.search(source.subject, path.as_posix()) if source.subject else None
-    match = match or _NUMBERED.search(path.as_posix())
-    return match[0] if match else path.name.split(".")[0]
+    """What to call the subject that a file shows.
+
+    Raises:
+        ConfigError: the source says how subjects are named, and this path has no such name.
+    """
+    if source.subject:
+        match = re.search(source.subject, path.as_posix())
+        if match is None:
+            raise ConfigError(
+                f"{path} does not match 'subject' of source {source.name!r} ({source.subject}); correct it."
+            )
+        return match[0]
+    numbered = _NUMBERED.search(path.as_posix())
+    return numbered[0] if numbered else path.name.split(".")[0]
 
 
 def _of_source(index: int, source: FileSource, root: str | None) -> list[Found]:
@@ -182,6 +192,15 @@ def _kept_out(config: FilesConfig) -> set[str]:
     """The subjects that ``split`` keeps out: a hash orders them, so adding some does not shuffle the rest."""
     split = config.split
     assert split is not None
+    for index, source in enumerate(config.all_sources()):
+        named = source.subject or source.table
+        for file in [] if named else _of_source(index, source, config.roots[source.root]):
+            if not _NUMBERED.search(file.path.as_posix()):
+                raise ConfigError(
+                    f"data.split must know whom {file.path.name} of source {source.name!r} shows; give the "
+                    "source a 'subject', a regular expression that names people in paths, or a table with "
+                    "that column."
+                )
     subjects = {
         file.subject
         for index, source in enumerate(config.all_sources())
@@ -191,17 +210,22 @@ def _kept_out(config: FilesConfig) -> set[str]:
     return set(ordered[: max(1, round(split.held_out * len(ordered)))])
 
 
-def _refuse_held_out(config: FilesConfig, sources: Sequence[FileSource], files: list[Found]) -> None:
+def _refuse_held_out(config: FilesConfig, files: list[Found]) -> None:
+    patterns = {source.subject for source in config.all_sources() if source.subject}
     held_out: set[str] = set()
-    patterns = {s.subject for s in config.all_sources() if s.subject}
     for entry in config.held_out:
         root_name, _, glob = entry.partition(":")
         root = config.roots[root_name]
-        for path in sorted(Path(root).glob(glob)) if root else ():
+        if root is None or not Path(root).is_dir():
+            # Nothing of a folder that is not here can be trained on.
+            continue
+        paths = sorted(Path(root).glob(glob))
+        if not paths:
+            raise ConfigError(f"Nothing matches {entry!r} of data.held_out; correct it or remove it.")
+        for path in paths:
             held_out |= _identities(path, patterns)
-    for file in files:
-        pattern = sources[file.source].subject
-        if held_out & (_identities(file.path, {pattern} if pattern else set()) | {f"name {file.subject}"}):
+    for file in files if held_out else []:
+        if held_out & (_identities(file.path, patterns) | {f"name {file.subject}"}):
             raise ConfigError(
                 f"Subject {file.subject!r} ({file.path.name}) is both trained on and held out; "
                 "remove it from one side."
@@ -209,11 +233,17 @@ def _refuse_held_out(config: FilesConfig, sources: Sequence[FileSource], files: 
 
 
 def _identities(path: Path, patterns: set[str]) -> set[str]:
-    """What tells that two files show one subject: place, named subject, the simulator's own account."""
+    """What tells that two files show one subject: place, names in the path, the simulator's own account."""
+    # A slice stands for its series.
+    path = path.parent if path.is_file() and _is_dicom(path) else path
     account = path.parent / "subject.json"
     if account.is_file():
         found = {f"folder {path.parent.resolve()}", hashlib.sha256(account.read_bytes()).hexdigest()}
     else:
         found = {f"file {path.resolve()}"}
     matches = (re.search(pattern, path.as_posix()) for pattern in patterns)
+    numbered = _NUMBERED.search(path.as_posix())
+    if numbered and not account.is_file():
+        # Another cohort counts its people anew.
+        found.add(f"{numbered[0]} in {path.as_posix()[: numbered.start()]}")
     return found | {f"name {match[0]}" for match in matches if match}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 from SynthLogic.errors import ConfigError
-from SynthLogic.experiments.tasks import Report
+from SynthLogic.experiments.tasks import Report, account, digest
 from SynthLogic.review.tables import Table, write_tables
 
 # Module, and the folder to work in: the experiments of paper 2 share people and trainings.
@@ -52,9 +53,11 @@ def run(
         raise ConfigError(f"Scale {scale!r} is unknown; choose from {', '.join(SCALES)}.")
     part, folder = _MODULES[name]
     module = importlib.import_module(f"{__name__}.{part}")
-    room = (work / f"{folder}-{scale}").resolve()
+    size = module.SCALES[scale]
+    room = (work / f"{folder}-{scale}-{digest(size)}").resolve()
     more = {"real_data": real_data} if name == "paper1-sunnybrook" else {}
-    tables: list[Table] = module.run(module.SCALES[scale], room, workers=workers, report=report, **more)
+    tables: list[Table] = module.run(size, room, workers=workers, report=report, **more)
+    tables = [replace(table, notes=(*table.notes, account(room))) for table in tables]
     write_tables(tables, output / f"{name}-{scale}")
     return tables
 

@@ -7,11 +7,14 @@ import importlib
 import json
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from SynthLogic.methods.run_folder import code_version
 
 Report = Callable[[int, int, str], None]
 
@@ -76,6 +79,21 @@ def run_tasks(
     return {task.name: found[task.name] for task in tasks}
 
 
+def digest(scale: Any) -> str:
+    """Changes with anything in a scale, so that people and trainings of another are not taken for its own."""
+    inner = getattr(scale, "translation", scale)
+    text = json.dumps(asdict(inner), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def account(room: Path) -> str:
+    """What results in a folder were made with: versions of the code, and minutes of all parts together."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in room.rglob("results/*.json")]
+    versions = sorted({made["code"] for made in found})
+    minutes = sum(made["minutes"] for made in found)
+    return f"Code {', '.join(versions)}; trainings and tests took {minutes:.0f} minutes of one thread."
+
+
 def _kept(task: Task, folder: Path) -> Any:
     try:
         content = json.loads((folder / f"{task.name}.json").read_text(encoding="utf-8"))
@@ -86,10 +104,12 @@ def _kept(task: Task, folder: Path) -> Any:
 
 def _perform(task: Task, folder: Path) -> Any:
     module, _, name = task.function.partition(":")
+    start = time.monotonic()
     result = getattr(importlib.import_module(module), name)(**task.arguments)
     path = folder / f"{task.name}.json"
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"key": task.key, "result": result}), encoding="utf-8")
+    made = {"code": code_version(), "minutes": (time.monotonic() - start) / 60}
+    partial.write_text(json.dumps({"key": task.key, **made, "result": result}), encoding="utf-8")
     partial.replace(path)
     return result
 
@@ -101,4 +121,4 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-__all__ = ["Report", "Task", "run_tasks"]
+__all__ = ["Report", "Task", "account", "digest", "run_tasks"]

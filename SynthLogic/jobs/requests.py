@@ -92,7 +92,7 @@ class TranslateRequest(Document):
 
     @property
     def source(self) -> Modality:
-        """Modality the input must have."""
+        """Modality of the input, where no bundle says otherwise."""
         return "MR" if self.target == "CT" else "CT"
 
 

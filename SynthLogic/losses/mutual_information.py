@@ -46,7 +46,9 @@ def normalised_mutual_information(
     low, high = value_range
     places = [((at_least_float32(x).flatten(1) - low) / (high - low)).clamp(0, 1) for x in (image, other)]
     a, b = (_shares(place * (bins - 1), bins, window) for place in places)
-    joint = a.transpose(1, 2) @ b / a.shape[1]
+    # Half precision would count in steps of a hundredth.
+    with torch.autocast(a.device.type, enabled=False):
+        joint = a.transpose(1, 2) @ b / a.shape[1]
     both = _entropy(joint.flatten(1))
     single = _entropy(joint.sum(2)) + _entropy(joint.sum(1))
     # Without any entropy 0 / 0; there is nothing that one could tell of the other.

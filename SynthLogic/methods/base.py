@@ -129,8 +129,13 @@ class Method(LightningModule):
         return self.iteration >= self.total or self.done
 
     @classmethod
-    def exported(cls, config: Any) -> str:
-        """The attribute whose weights are exported: the running mean, or without one the networks."""
+    def exported(cls, config: Any, run: dict[str, Any]) -> str:
+        """The attribute whose weights are exported: the running mean, or without one the networks.
+
+        Args:
+            config: of the training.
+            run: its state, as in a checkpoint.
+        """
         return "mean" if config.ema_decay > 0 else "generators"
 
     def method_state(self) -> dict[str, Any]:
@@ -176,8 +181,9 @@ class Method(LightningModule):
             for group in optimiser.param_groups:
                 group["lr"] = self.config.optimiser.lr * factor
         if self.config.channels_last:
+            formats = {4: torch.channels_last, 5: torch.channels_last_3d}
             batch = {
-                k: v.contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v
+                k: v.contiguous(memory_format=formats[v.ndim]) if v.ndim in formats else v
                 for k, v in batch.items()
             }
         losses = self.step(batch)
@@ -189,6 +195,13 @@ class Method(LightningModule):
             self.summed[name] = self.summed.get(name, 0) + 1
         if self.plateau is not None:
             self.plateau.add(losses)
+
+    def in_channels_last(self) -> None:
+        """Bring the weights of convolutions into that memory format, in two dimensions or three."""
+        formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+        for parameter in self.parameters():
+            if parameter.ndim in formats:
+                parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
 
     def descend(self, loss: Tensor, optimiser: Any) -> None:
         """One step of ``optimiser`` down the gradient of ``loss``, clipped as configured."""
@@ -217,6 +230,9 @@ class Method(LightningModule):
         new: list[Tensor] = list(self.generators.parameters())
         old: list[Tensor] = list(self.mean.parameters())
         torch._foreach_lerp_(old, new, 1 - decay)
+        # Running statistics of batch normalisation are means already.
+        for mean, value in zip(self.mean.buffers(), self.generators.buffers(), strict=True):
+            mean.copy_(value)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the state of the run."""

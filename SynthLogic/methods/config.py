@@ -9,8 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from SynthLogic.data.config import FilesConfig
 from SynthLogic.errors import ConfigError
 
-# A resumed run may change these; anything else would make another experiment of it.
+# A resumed run may change these; anything else would make another experiment of it. Rate and precision are
+# what helps where losses are no longer numbers.
 _MAY_CHANGE = {
+    "optimiser",
+    "precision",
     "schedule",
     "intervals",
     "max_minutes",

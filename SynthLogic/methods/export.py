@@ -48,7 +48,7 @@ def export_run(
     family = method.family
     written = []
     for key, text in config.exports().items():
-        prefix = f"{method.exported(config)}.{key}."
+        prefix = f"{method.exported(config, saved['run'])}.{key}."
         state = {k.removeprefix(prefix): v for k, v in saved["state_dict"].items() if k.startswith(prefix)}
         if not state:
             raise ConfigError(f"Method {config.method!r} trains no {key}; remove bundle {text.name!r}.")

@@ -84,7 +84,7 @@ class RunFolder:
             for folder in (self.path / "checkpoints", self.logs, self.pictures):
                 folder.mkdir(parents=True, exist_ok=True)
             text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-            (self.path / "config.yaml").write_text(text, encoding="utf-8")
+            _write_whole(self.path / "config.yaml", text)
         except OSError as error:
             raise OutputError(
                 f"{self.path} cannot be written ({error.strerror}); choose another folder."
@@ -114,7 +114,7 @@ class RunFolder:
 
     def write_account(self, account: dict[str, Any], inputs: dict[str, Tensor]) -> None:
         """Write ``run.json`` and ``inputs.npz``."""
-        (self.path / "run.json").write_text(json.dumps(account, indent=2) + "\n", encoding="utf-8")
+        _write_whole(self.path / "run.json", json.dumps(account, indent=2) + "\n")
         arrays: dict[str, Any] = {key: value.numpy() for key, value in inputs.items()}
         np.savez_compressed(self.path / "inputs.npz", **arrays)
 
@@ -137,6 +137,19 @@ class RunFolder:
         """The fixed batch."""
         with np.load(self.path / "inputs.npz") as arrays:
             return {key: torch.from_numpy(arrays[key]) for key in arrays}
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a text, or leave the one that is there: a full disk must not leave half of it."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def disk_trouble(error: BaseException) -> TrainingError:

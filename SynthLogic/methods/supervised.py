@@ -31,7 +31,7 @@ class Supervised(TranslationMethod):
     def directions(cls, config: TranslationConfig) -> tuple[Direction, ...]:
         """The one direction for which a bundle is named."""
         if len(config.bundles) != 1:
-            raise ConfigError("Method 'supervised' trains one direction; name one bundle.")
+            raise ConfigError(f"Method {config.method!r} trains one direction; name one bundle.")
         return tuple(config.bundles)
 
     def optimised(self) -> list[Iterable[nn.Parameter]]:

@@ -71,7 +71,7 @@ def train(
     torch.manual_seed(config.seed)
     method = method_named(config.method)(config)
     if config.channels_last:
-        method.to(memory_format=torch.channels_last)
+        method.in_channels_last()
     checkpoint = folder.resume_point(config, resume)
 
     def say(message: str) -> None:

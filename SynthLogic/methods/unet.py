@@ -5,12 +5,14 @@
 Subjects that ``data.split`` keeps out validate: every ``validate_every`` iterations the running mean of the
 weights is tried on fixed slices of theirs; the best is exported, and after ``patience`` trials without a
 better one the training ends (paper 1 stops early so). Without a split the last running mean is exported.
+Those people have chosen the weights: whoever tests needs others.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from SynthLogic.bundles import Card, Coverage, LabelChannel, NetworkSpec, Precision
-from SynthLogic.data import load_library
+from SynthLogic.data import Library, load_library
+from SynthLogic.data.batches import pairs_of
 from SynthLogic.data.segmentation import SegmentationBatches, SegmentationDataConfig
 from SynthLogic.data.stream import PICTURES
 from SynthLogic.errors import ConfigError
@@ -77,11 +80,14 @@ class Segmentation(Family):
         if second is not None and data.second is not None:
             volumes["second"] = second.counts(data.second)
         notes = (*image.notes, *(second.notes if second else ()))
+        image, unpaired = _with_partners(_labelled(image), second)
+        notes += unpaired
         stream = SegmentationBatches(data, image, second, size=config.batch, seed=config.seed)
         validation = None
         if config.data.split is not None:
-            kept = load_library(domains, data.image, say, held_out=True)
+            kept = _labelled(load_library(domains, data.image, say, held_out=True))
             beside = load_library(domains, data.second, say, held_out=True) if data.second else None
+            kept, _ = _with_partners(kept, beside)
             others = SegmentationBatches(data, kept, beside, size=_VALIDATION, seed=config.seed)
             validation = others.batch_of(range(_VALIDATION), PICTURES)
         return Material(
@@ -137,6 +143,24 @@ class Segmentation(Family):
         return card, trained.state
 
 
+def _labelled(library: Library) -> Library:
+    """The library, if every volume has a label map; one without would teach that nothing is there."""
+    if any(stack.labels is None for stack in library.stacks):
+        raise ConfigError("A volume has no label map; give each image one, in the table or by 'labels'.")
+    return library
+
+
+def _with_partners(image: Library, second: Library | None) -> tuple[Library, tuple[str, ...]]:
+    """Those of whom there is a second image, if one is wanted; and a sentence on how many are left out."""
+    if second is None:
+        return image, ()
+    both = {id(one) for one, _ in pairs_of(image, second)}
+    kept = tuple(stack for stack in image.stacks if id(stack) in both)
+    missing = len(image.stacks) - len(kept)
+    note = (f"{missing} subjects have no second image; they are left out.",) if missing else ()
+    return replace(image, stacks=kept), note
+
+
 class UNetWeights(Weights):
     """Loss weights, and how the training is watched; see the module's text."""
 
@@ -174,9 +198,9 @@ class UNetMethod(Method):
             )
 
     @classmethod
-    def exported(cls, config: SegmentationConfig) -> str:
-        """The best of those tried; without a split nothing has been."""
-        return super().exported(config) if config.data.split is None else "best"
+    def exported(cls, config: SegmentationConfig, run: dict[str, Any]) -> str:
+        """The best of those tried; the running mean where none has been."""
+        return super().exported(config, run) if run["method"]["best_dice"] < 0 else "best"
 
     @classmethod
     def build(cls, config: SegmentationConfig) -> dict[str, nn.Module]:
@@ -197,7 +221,8 @@ class UNetMethod(Method):
 
     def after_step(self) -> dict[str, Tensor]:
         """Try the running mean on what is held out, every so often."""
-        if self.validation is None or self.iteration % self.weights.validate_every:
+        last = self.iteration >= self.config.schedule.total
+        if self.validation is None or (self.iteration % self.weights.validate_every and not last):
             return {}
         dice = self.validation_dice()
         if dice > self.best_dice:

@@ -337,3 +337,13 @@ def test_only_a_region_is_translated_and_rerun_needs_it(call, refused, scans, ct
     again = ["rerun", tmp_path / "mr.record.json", "--input", scans / "ct.nii.gz", *model]
     refused(call(*again), "another region")
     assert call(*again, "--region", tmp_path / "mask.nii.gz").code == 0
+
+
+def test_a_bundle_between_two_contrasts_of_mr_translates_mr(call, write_tiny, scans, tmp_path):
+    folder = write_tiny(tmp_path / "pd-to-t2", source="MR", target="MR", name="pd-to-t2").folder
+    arguments = ["--model", folder, "--force"]
+    result = call("translate", scans / "mr.nii.gz", tmp_path / "t2.nii.gz", "--to", "MR", *arguments)
+    assert result.code == 0, result.err
+    assert (tmp_path / "t2.nii.gz").is_file()
+    refused = call("translate", scans / "mr.nii.gz", tmp_path / "x.nii.gz", "--to", "CT", *arguments)
+    assert "makes MR from MR, not CT" in " ".join(refused.err.split())

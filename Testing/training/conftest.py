@@ -74,7 +74,7 @@ class Bare(Untrained, CycleGan):
 
 def label_tissues(cohort: Path) -> None:
     """Write labels.nii.gz beside each toy: 1 body, 2 lung, 3 heart, read off the clean CT."""
-    for folder in cohort.iterdir():
+    for folder in cohort.glob("sub-*"):
         clean = read_volume(folder / "ct_reference.nii.gz").volume
         values = np.array([0, 2, 1, 3], np.uint8)[np.digitize(clean.array, (-900, -500, 100))]
         write_volume(folder / "labels.nii.gz", Volume(values, clean.ijk_to_ras))

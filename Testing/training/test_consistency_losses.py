@@ -133,3 +133,12 @@ def test_bad_arguments_are_named():
         normalised_mutual_information(a, a, window=0)
     with pytest.raises(ValueError, match="ascend"):
         normalised_mutual_information(a, a, value_range=(1, 1))
+
+
+def test_mutual_information_is_exact_in_mixed_precision():
+    a, b = torch.rand(2, 1, 1, 32, 32) * 2 - 1
+    exact = normalised_mutual_information(a, b)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = normalised_mutual_information(a, b)
+    assert mixed.dtype == torch.float32
+    assert torch.allclose(mixed, exact, atol=1e-6)

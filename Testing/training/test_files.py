@@ -230,3 +230,51 @@ def test_a_split_divides_subjects_and_never_slices(toy: Plain, share: float, see
 def test_without_a_split_nobody_is_held_out(toy: Plain) -> None:
     data = DataConfig.model_validate(toy["data"])
     assert list_files(data, data.a, held_out=True)[0] == []
+
+
+def test_a_split_wants_to_know_whom_files_show(toy: Plain, tmp_path: Path, cohort: Path) -> None:
+    for name in ("IXI001-T1", "IXI001-T2", "IXI002-T1", "IXI003-T1"):
+        shutil.copy(cohort / "sub-0001" / "mr.nii.gz", tmp_path / f"{name}.nii.gz")
+    toy["data"]["roots"]["real"] = str(tmp_path)
+    toy["data"]["split"] = {"held_out": 0.34}
+    source = toy["data"]["b"]["sources"][0]
+    source |= {"root": "real", "glob": "*.nii.gz", "reference": None, "subjects": "all"}
+    with pytest.raises(ConfigError, match=r"must know whom .* shows; give the source a 'subject'"):
+        listed(toy, "b")
+    source["subject"] = r"IXI\d+"
+    data = DataConfig.model_validate(toy["data"])
+    apart = {f.subject for f in list_files(data, data.b, held_out=True)[0]}
+    kept = {f.subject for f in list_files(data, data.b)[0]}
+    assert apart
+    assert not apart & kept
+    source["subject"] = r"P\d+"
+    with pytest.raises(ConfigError, match="does not match 'subject' of source 'toys'"):
+        listed(toy, "b")
+    source["subject"] = "("
+    with pytest.raises(ValueError, match="no regular expression"):
+        DataConfig.model_validate(toy["data"])
+
+
+def test_any_file_of_a_held_out_person_counts(toy: Plain, tmp_path: Path, cohort: Path) -> None:
+    for number in (1, 2):
+        folder = tmp_path / f"sub-{number:02d}"
+        folder.mkdir()
+        for name in ("ct", "mr"):
+            shutil.copy(cohort / "sub-0001" / f"{name}.nii.gz", folder)
+    toy["data"]["roots"]["cohort"] = str(tmp_path)
+    for letter in "ab":
+        toy["data"][letter]["sources"][0] |= {"reference": None, "subjects": "all"}
+    toy["data"]["held_out"] = ["cohort:sub-02/ct.nii.gz"]
+    with pytest.raises(ConfigError, match=r"'sub-02' \(mr.nii.gz\) is both trained on and held out"):
+        listed(toy, "b")
+    toy["data"]["held_out"] = ["cohort:sub_02/*"]
+    with pytest.raises(ConfigError, match=r"Nothing matches 'cohort:sub_02/\*' of data.held_out"):
+        listed(toy, "b")
+
+
+def test_a_held_out_slice_stands_for_its_series(toy: Plain, tmp_path: Path) -> None:
+    write_series(tmp_path / "clara")
+    toy["data"]["roots"]["cohort"] = str(tmp_path)
+    toy["data"]["held_out"] = ["cohort:clara/*.dcm"]
+    with pytest.raises(ConfigError, match="held out"):
+        listed(named(toy))

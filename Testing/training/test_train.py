@@ -313,3 +313,38 @@ def test_from_the_command_line(toy: dict[str, Any], cohort: Path, tmp_path: Path
     assert capsys.readouterr().out.count("Bundle: ") == 2
     assert export_main([run, str(tmp_path / "out")]) == 0
     assert export_main([run, str(tmp_path / "out")]) == 2
+
+
+def test_a_full_disk_leaves_the_configuration_whole(
+    toy: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.make(parse_config(toy))
+    before = (tmp_path / "run" / "config.yaml").read_bytes()
+
+    def full(path: Path, text: str, **options: object) -> int:
+        with path.open("w") as file:
+            file.write(text[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OutputError, match="cannot be written"):
+        folder.make(parse_config({**toy, "max_minutes": 3.0}))
+    assert (tmp_path / "run" / "config.yaml").read_bytes() == before
+    assert not list((tmp_path / "run").glob("*.partial"))
+
+
+def test_a_gentler_rate_goes_on_from_the_checkpoint(toy: dict[str, Any], tmp_path: Path) -> None:
+    toy["schedule"] = {"constant": 5, "decay": 0}
+    train(parse_config(toy), tmp_path / "run")
+    toy["schedule"] = {"constant": 7, "decay": 0}
+    toy["optimiser"] = {"lr": 1e-5, "clip_norm": 1.0}
+    assert train(parse_config(toy), tmp_path / "run").iterations == 7
+
+
+def test_channels_last_in_three_dimensions(toy: dict[str, Any], tmp_path: Path) -> None:
+    toy["channels_last"] = True
+    toy["data"]["sampling"] |= {"spatial_dims": 3, "patch": 16}
+    toy["discriminator"]["layers"] = 1
+    toy["schedule"] = {"constant": 2, "decay": 0}
+    assert train(parse_config(toy), tmp_path / "run").finished

@@ -208,3 +208,52 @@ def test_other_networks_and_images_without_labels_are_refused(plain: Plain) -> N
     plain["data"]["image"]["sources"][0]["labels"] = None
     with pytest.raises(ConfigError, match="has no 'labels'"):
         parse_config(plain)
+
+
+def test_a_volume_without_labels_is_refused(plain: Plain, cohort: Path, tmp_path: Path) -> None:
+    plain = one(plain)
+    rows = ["image,labels,subject", *(f"sub-000{n}/ct.nii.gz,sub-000{n}/labels.nii.gz,P{n}" for n in (1, 2))]
+    (cohort / "t.csv").write_text("\n".join([*rows, "sub-0003/ct.nii.gz,,P3"]) + "\n", encoding="utf-8")
+    plain["data"]["image"]["sources"][0] |= {
+        "glob": None,
+        "labels": None,
+        "reference": None,
+        "table": "t.csv",
+    }
+    with pytest.raises(ConfigError, match="A volume has no label map"):
+        train(parse_config(plain), tmp_path / "run")
+
+
+def test_people_without_a_second_image_are_left_out(plain: Plain, cohort: Path, tmp_path: Path) -> None:
+    plain = two(plain)
+    plain["schedule"] = {"constant": 2, "decay": 0}
+    plain["data"]["second"]["sources"][0]["subjects"] = "1-3"
+    result = train(parse_config(plain), tmp_path / "run")
+    assert "1 subjects have no second image; they are left out." in result.warnings
+
+
+def test_before_any_trial_the_running_mean_is_exported(plain: Plain, tmp_path: Path) -> None:
+    plain = one(plain)
+    plain["data"]["split"] = {"held_out": 0.25}
+    plain["schedule"] = {"constant": 20, "decay": 0}
+    # Stopped before the first trial; a finished run is tried at its end.
+    config = parse_config({**plain, "max_minutes": 1e-6})
+    (bundle,) = train(config, tmp_path / "run").bundles
+    saved = torch.load(RunFolder(tmp_path / "run").newest_checkpoint(), weights_only=True)
+    assert saved["run"]["method"]["best_dice"] < 0
+    state = Bundle.open(bundle).load_network().state_dict()
+    assert all(torch.equal(v, saved["state_dict"][f"mean.network.{k}"]) for k, v in state.items())
+    train(parse_config(plain), tmp_path / "run")
+    saved = torch.load(RunFolder(tmp_path / "run").newest_checkpoint(), weights_only=True)
+    assert saved["run"]["method"]["best_dice"] >= 0
+
+
+def test_batch_normalisation_is_exported_as_it_ran(plain: Plain, tmp_path: Path) -> None:
+    plain = one(plain)
+    plain["network"]["arguments"] |= {"norm": "batch"}
+    plain["schedule"] = {"constant": 5, "decay": 0}
+    (bundle,) = train(parse_config(plain), tmp_path / "run").bundles
+    state = Bundle.open(bundle).load_network().state_dict()
+    means = [v for k, v in state.items() if k.endswith("running_mean")]
+    assert means
+    assert all(v.any() for v in means)
