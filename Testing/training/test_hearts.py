@@ -101,7 +101,7 @@ def test_a_method_is_named_first(vae: Plain) -> None:
 
 def test_shipped_recipes_are_valid() -> None:
     names = {path.stem: load_config(path).bundle.name for path in RECIPES}
-    assert names.pop("unet") == "my-structures"
+    assert names.pop("unet") == names.pop("unet-two-images") == "my-structures"
     assert names == {
         name: name for name in ("heart-labels-vae", "heart-labels-to-mr", "smoke-label-vae", "smoke-spade")
     }
