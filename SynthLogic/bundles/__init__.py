@@ -1,9 +1,8 @@
 """Bundles: a card and weights in a folder that MONAI can run, with the store they live in."""
 
 from SynthLogic.bundles.bundle import Bundle, summary
-from SynthLogic.bundles.card import (
-    PLANES,
-    Card,
+from SynthLogic.bundles.card import Card, Task
+from SynthLogic.bundles.card_parts import (
     Channel,
     Coverage,
     DataSource,
@@ -11,13 +10,12 @@ from SynthLogic.bundles.card import (
     LabelChannel,
     Licence,
     NetworkSpec,
-    Plane,
     Precision,
     Spatial,
     Style,
-    Task,
     Training,
 )
+from SynthLogic.bundles.card_types import PLANES, Plane
 from SynthLogic.bundles.choice import pick, pick_task
 from SynthLogic.bundles.store import (
     ConsentRequired,

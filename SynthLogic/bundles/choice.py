@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from SynthLogic.bundles.bundle import Bundle
-from SynthLogic.bundles.card import DOES, Task, version_key
+from SynthLogic.bundles.card import DOES, Task
+from SynthLogic.bundles.card_types import version_key
 from SynthLogic.bundles.store import find, installed
 from SynthLogic.errors import BundleError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from SynthLogic.bundles.card import Card, Channel, LabelChannel
+from SynthLogic.bundles.card import Card
+from SynthLogic.bundles.card_parts import Channel, LabelChannel
 from SynthLogic.intensity import Pipeline
 
 

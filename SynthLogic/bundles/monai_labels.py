@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from SynthLogic.bundles.card import Card, LabelChannel
+from SynthLogic.bundles.card import Card
+from SynthLogic.bundles.card_parts import LabelChannel
 from SynthLogic.networks import build_network
 
 _DRAW = {

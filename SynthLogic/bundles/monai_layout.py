@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from SynthLogic.bundles.card import PLANES, Card, Channel, LabelChannel
+from SynthLogic.bundles.card import Card
+from SynthLogic.bundles.card_parts import Channel, LabelChannel
+from SynthLogic.bundles.card_types import PLANES
 from SynthLogic.bundles.monai_labels import before_labels, label_channel, label_parts, size_of, style_input
 from SynthLogic.intensity import Pipeline
 from SynthLogic.networks import REGISTER

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from SynthLogic.bundles.bundle import Bundle
-from SynthLogic.bundles.card import version_key
+from SynthLogic.bundles.card_types import version_key
 from SynthLogic.bundles.unpack import unpack
 from SynthLogic.bundles.write import move_into_place
 from SynthLogic.errors import BundleError, OutputError

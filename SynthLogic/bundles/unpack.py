@@ -8,7 +8,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from SynthLogic.bundles.bundle import CLUTTER, Bundle, files_in
-from SynthLogic.bundles.card import CARD_FILE, safe_path
+from SynthLogic.bundles.card import CARD_FILE
+from SynthLogic.bundles.card_types import safe_path
 from SynthLogic.errors import BundleError, OutputError
 
 MAX_FILES = 256

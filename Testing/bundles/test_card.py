@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from SynthLogic.bundles import Card
-from SynthLogic.bundles.card import safe_path, version_key
+from SynthLogic.bundles.card_types import safe_path, version_key
 from SynthLogic.errors import BundleError
 
 from .conftest import card_data
