@@ -69,7 +69,8 @@ def draw_placement(stack: Stack, sampling: SamplingConfig, rng: np.random.Genera
     extents = [n * s for n, s in zip(shape, pixel, strict=True)]
     room = [abs(extent - patch_mm) / 2 + sampling.slack * min(patch_mm, extent) for extent in extents]
     centre = (float(rng.uniform(-room[0], room[0])), float(rng.uniform(-room[1], room[1])))
-    mirrored = bool(rng.random() < sampling.flip)
+    # A sagittal slice has no left and right to exchange.
+    mirrored = bool(rng.random() < sampling.flip) and plane != "sagittal"
     keep = _draw_keep(sampling.patch, rng) if rng.random() < sampling.field_of_view else None
     # Drawn only where asked for, so that recipes without it see what they have always seen.
     shear = float(rng.uniform(-sampling.shear, sampling.shear)) if sampling.shear else 0.0

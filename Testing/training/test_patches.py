@@ -134,3 +134,11 @@ def test_library_is_oriented_normalised_and_clean(toy: dict[str, Any]) -> None:
         lung, heart = float(one.target[20, 20, 28]), float(one.target[20, 23, 21])
         assert lung == pytest.approx(2 * (-850 + 1024) / 2524 - 1, abs=1e-3)
         assert heart == pytest.approx(2 * (300 + 1024) / 2524 - 1, abs=1e-3)
+
+
+def test_a_mirror_exchanges_left_and_right_alone() -> None:
+    sampling = SamplingConfig(patch=16, planes=PLANES, flip=1.0)
+    rng = np.random.default_rng(0)
+    drawn = [draw_placement(stack(rough((32, 32, 32))), sampling, rng) for _ in range(60)]
+    assert {p.plane for p in drawn if p.mirrored} == {"axial", "coronal"}
+    assert not any(p.mirrored for p in drawn if p.plane == "sagittal")
