@@ -80,8 +80,8 @@ def training_tables(
     note = (
         f"{device_name(device)}. Generators with {features} features and {blocks} blocks, one sample of "
         f"{patch} x {patch} pixels; medians of {rounds} rounds in turns. The plain loop has the same "
-        f"networks, losses and Adam in fp32, as in a textbook; ours has the running mean besides. Busy: over a training of {iterations} "
-        f"iterations on two simulated thoraces, with {config.data.workers} loader."
+        "networks, losses and Adam in fp32, as in a textbook; ours has the running mean besides. Busy: over "
+        f"a training of {iterations} iterations on two simulated thoraces, with {config.data.workers} loader."
     )
     return [Table("Training speed", columns, tuple(rows), (note, environment()))]
 
