@@ -7,7 +7,6 @@ import importlib
 import json
 import multiprocessing
 import os
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -87,11 +86,16 @@ def digest(scale: Any) -> str:
 
 
 def account(room: Path) -> str:
-    """What results in a folder were made with: versions of the code, and minutes of all parts together."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in room.rglob("results/*.json")]
-    versions = sorted({made["code"] for made in found})
-    minutes = sum(made["minutes"] for made in found)
-    return f"Code {', '.join(versions)}; trainings and tests took {minutes:.0f} minutes of one thread."
+    """What the figures of a folder were made with: versions of the code, and minutes of all trainings."""
+    tests = [json.loads(path.read_text(encoding="utf-8")) for path in room.rglob("results/*.json")]
+    # A training's bundles tell the same of it.
+    cards = {path.parents[2]: path for path in room.rglob("bundles/*/configs/card.json")}
+    trainings = [json.loads(path.read_text(encoding="utf-8"))["training"] for path in cards.values()]
+    versions = sorted({*(made["code"] for made in tests), *(made["code_version"] for made in trainings)})
+    minutes = sum(made["duration_s"] for made in trainings) / 60
+    return (
+        f"Code {', '.join(versions)}; {len(trainings)} trainings took {minutes:.0f} minutes, one thread each."
+    )
 
 
 def _kept(task: Task, folder: Path) -> Any:
@@ -104,12 +108,11 @@ def _kept(task: Task, folder: Path) -> Any:
 
 def _perform(task: Task, folder: Path) -> Any:
     module, _, name = task.function.partition(":")
-    start = time.monotonic()
     result = getattr(importlib.import_module(module), name)(**task.arguments)
     path = folder / f"{task.name}.json"
     partial = path.with_suffix(".partial")
-    made = {"code": code_version(), "minutes": (time.monotonic() - start) / 60}
-    partial.write_text(json.dumps({"key": task.key, **made, "result": result}), encoding="utf-8")
+    made = {"key": task.key, "code": code_version(), "result": result}
+    partial.write_text(json.dumps(made), encoding="utf-8")
     partial.replace(path)
     return result
 
