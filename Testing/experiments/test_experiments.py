@@ -63,7 +63,8 @@ def test_patients_are_tested_by_what_has_not_seen_them(tmp_path: Path) -> None:
         (way, structure) for way in ("simulated", "translated") for structure in ("cavity", "myocardium")
     ]
     for patient, other in (("SC-HF-I-1", "SC-HF-I-2"), ("SC-HF-I-2", "SC-HF-I-1")):
-        config = (tmp_path / "paper1-sunnybrook-smoke/runs" / f"without-{patient}/config.yaml").read_text()
+        (path,) = tmp_path.glob(f"paper1-sunnybrook-smoke-*/runs/without-{patient}/config.yaml")
+        config = path.read_text(encoding="utf-8")
         assert f"real/{other}/" in config
         assert f"real/{patient}/" not in config
     with pytest.raises(ConfigError, match="needs real patients"):
