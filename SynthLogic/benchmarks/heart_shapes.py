@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from SynthLogic.benchmarks.cases import TEST_SEED, Report, environment
+from SynthLogic.benchmarks.gates import gate_table
 from SynthLogic.benchmarks.heart_cases import PATIENTS, VAE, Heart, real_labels, shipped, simulated
 from SynthLogic.bundles import Bundle
 from SynthLogic.hearts import (
@@ -312,9 +313,3 @@ def _percent(values: Sequence[float]) -> float:
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-
-
-def gate_table(title: str, rows: list[tuple[Cell, ...]]) -> Table:
-    """Gates as they are shown: what, measured, wanted, reached."""
-    columns = (Column("gate"), Column("measured", "", 3), Column("wanted"), Column("reached"))
-    return Table(title, columns, tuple(rows))

@@ -93,7 +93,7 @@ def _times(
     torch.manual_seed(0)
     method = _Bare(config).to(device)
     if config.channels_last:
-        method.to(memory_format=torch.channels_last)
+        method.in_channels_last()
     textbook = _Textbook(config, device)
     side = config.data.sampling.patch
     keys = ("a_input", "a_target", "b_input", "b_target")

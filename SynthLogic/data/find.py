@@ -11,11 +11,11 @@ from pathlib import Path
 
 from SynthLogic.data.config import FilesConfig, FileSource
 from SynthLogic.errors import ConfigError
+from SynthLogic.volume.folder import holds_dicom, volumes_below
+from SynthLogic.volume.read import extension
 
 _NUMBERED = re.compile(r"sub-(\d+)")
 _COLUMNS = ("image", "labels", "reference", "subject")
-_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
-_DICOM_MARK, _DICOM_PLACE = b"DICM", 128
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,9 @@ def find_files(
     return files, missing
 
 
-def volumes_below(folder: Path) -> Iterator[Path]:
-    """Every file of a volume below a folder, and every folder of DICOM slices, sorted."""
-    for path in sorted([folder, *folder.rglob("*")]):
-        if path.is_dir():
-            if any(_is_dicom(file) for file in sorted(path.iterdir())[:3]):
-                yield path
-        elif path.name.lower().endswith(_ENDINGS):
-            yield path
-
-
 def beside(path: Path, template: str) -> Path:
     """The file that a template names, from a file's folder; ``{stem}`` stands for the file's own stem."""
-    stem = next((path.name[: -len(e)] for e in _ENDINGS if path.name.lower().endswith(e)), path.name)
+    stem = path.name[: len(path.name) - len(extension(path) or "")]
     return path.parent / template.replace("{stem}", stem)
 
 
@@ -163,15 +153,6 @@ def _from_table(index: int, source: FileSource, root: Path) -> Iterator[Found]:
         yield Found(index, files["image"], subject, files.get("labels"), files.get("reference"))
 
 
-def _is_dicom(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            file.seek(_DICOM_PLACE)
-            return file.read(len(_DICOM_MARK)) == _DICOM_MARK
-    except OSError:
-        return False
-
-
 def _selected(path: Path, source: FileSource) -> bool:
     if source.subjects == "all":
         return True
@@ -192,20 +173,16 @@ def _kept_out(config: FilesConfig) -> set[str]:
     """The subjects that ``split`` keeps out: a hash orders them, so adding some does not shuffle the rest."""
     split = config.split
     assert split is not None
+    subjects = set()
     for index, source in enumerate(config.all_sources()):
-        named = source.subject or source.table
-        for file in [] if named else _of_source(index, source, config.roots[source.root]):
-            if not _NUMBERED.search(file.path.as_posix()):
+        for file in _of_source(index, source, config.roots[source.root]):
+            if not (source.subject or source.table or _NUMBERED.search(file.path.as_posix())):
                 raise ConfigError(
                     f"data.split must know whom {file.path.name} of source {source.name!r} shows; give the "
                     "source a 'subject', a regular expression that names people in paths, or a table with "
                     "that column."
                 )
-    subjects = {
-        file.subject
-        for index, source in enumerate(config.all_sources())
-        for file in _of_source(index, source, config.roots[source.root])
-    }
+            subjects.add(file.subject)
     ordered = sorted(subjects, key=lambda s: hashlib.sha256(f"{split.seed} {s}".encode()).hexdigest())
     return set(ordered[: max(1, round(split.held_out * len(ordered)))])
 
@@ -235,7 +212,7 @@ def _refuse_held_out(config: FilesConfig, files: list[Found]) -> None:
 def _identities(path: Path, patterns: set[str]) -> set[str]:
     """What tells that two files show one subject: place, names in the path, the simulator's own account."""
     # A slice stands for its series.
-    path = path.parent if path.is_file() and _is_dicom(path) else path
+    path = path.parent if holds_dicom(path) else path
     account = path.parent / "subject.json"
     if account.is_file():
         found = {f"folder {path.parent.resolve()}", hashlib.sha256(account.read_bytes()).hexdigest()}

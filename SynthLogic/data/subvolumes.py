@@ -45,10 +45,11 @@ def draw_cube(stack: Stack, sampling: SamplingConfig, rng: np.random.Generator) 
         extent = size * voxel
         room = max(extent - side_mm, 0) / 2 + sampling.slack * min(side_mm, extent)
         centre.append((size - 1) / 2 + float(rng.uniform(-room, room)) / voxel)
-    slices = next((found for found in (stack.slices.get("axial"),) if found is not None), None)
+    slices = stack.slices.get("axial")
     if slices is not None:
-        nearest = slices[np.abs(slices - centre[0]).argmin()]
-        centre[0] = float(nearest) if abs(nearest - centre[0]) > 0.5 else centre[0]
+        nearest = float(slices[np.abs(slices - centre[0]).argmin()])
+        if abs(nearest - centre[0]) > 0.5:
+            centre[0] = nearest
     return CubePlacement(
         spacing, angle, (centre[0], centre[1], centre[2]), bool(rng.random() < sampling.flip)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,4 @@ def within(volume: Volume, mask: np.ndarray, background: float = 0) -> Volume:
     return volume.with_array(np.where(mask, volume.array, volume.array.dtype.type(background)))
 
 
-Scored = dict[str, float]
-Score = Callable[..., Scored]
-
-__all__ = ["Score", "Scored", "within", "write_cohort", "write_subject"]
+__all__ = ["within", "write_cohort", "write_subject"]

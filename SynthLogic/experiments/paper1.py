@@ -15,15 +15,16 @@ import numpy as np
 
 from SynthLogic.alignment import by_labels
 from SynthLogic.benchmarks.cases import TEST_SEED, environment
+from SynthLogic.benchmarks.gates import gate_table
 from SynthLogic.bundles import Bundle
 from SynthLogic.experiments.cohorts import write_cohort, write_subject
-from SynthLogic.experiments.paired import gates, positive
 from SynthLogic.experiments.tasks import Report, Task, run_tasks
 from SynthLogic.experiments.training import Size, domain, merged, recipe, segmenter_recipe, trained
 from SynthLogic.inference import Engine, StructureFinder
 from SynthLogic.phantoms import make_subject
 from SynthLogic.phantoms.tissues import Label
 from SynthLogic.review.metrics import dice
+from SynthLogic.review.statistics import p_above_zero
 from SynthLogic.review.tables import Cell, Column, Table
 from SynthLogic.volume import Grid, Volume, read_volume, resample
 
@@ -298,12 +299,12 @@ def _gates(scores: dict[str, np.ndarray], base: float) -> Table:
         ("synthetic / real", relative("synthetic"), "≥ 0.946", relative("synthetic") >= 0.946, None),
         (
             "real + synthetic / real", relative("real + synthetic"), "≥ 1.148",
-            relative("real + synthetic") >= 1.148, positive((both - scores["real"]).mean(0)),
+            relative("real + synthetic") >= 1.148, p_above_zero((both - scores["real"]).mean(0)),
         ),
         (
             "real + synthetic - augmented real (Dice)", float((both - augmented).mean()), "> 0",
-            bool(both.mean() > augmented.mean()), positive((both - augmented).mean(0)),
+            bool(both.mean() > augmented.mean()), p_above_zero((both - augmented).mean(0)),
         ),
         ("highest of all", highest, list(WAYS)[-1], highest == list(WAYS)[-1], None),
     ]  # fmt: skip
-    return gates("Gates: paper 1", rows)
+    return gate_table("Gates: paper 1", rows)

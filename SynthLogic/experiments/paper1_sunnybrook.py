@@ -167,12 +167,14 @@ def on_translated(
 
 def _unet(room: Path, glob: str, size: Size, held_out: float, name: str) -> Any:
     # One heart's two moments are one person, who is on one side.
-    image = domain("MR", glob, percentiles=PERCENTILES, labels="labels.nii.gz", subject=r"sub-\d+")
-    image["corruptions"] = [
-        {"kind": "gamma", "exponent": [0.7, 1.4], "probability": 0.5},
-        {"kind": "bias-field", "strength": [0.0, 0.3], "probability": 0.5},
-        {"kind": "rician-noise", "sigma": [0.0, 0.05], "probability": 0.5},
-    ]
+    image = domain(
+        "MR", glob, percentiles=PERCENTILES, labels="labels.nii.gz", subject=r"sub-\d+",
+        corruptions=(
+            {"kind": "gamma", "exponent": [0.7, 1.4], "probability": 0.5},
+            {"kind": "bias-field", "strength": [0.0, 0.3], "probability": 0.5},
+            {"kind": "rician-noise", "sigma": [0.0, 0.05], "probability": 0.5},
+        ),
+    )  # fmt: skip
     plain = segmenter_recipe(
         size, room, image, STRUCTURES, seed=1, name=name, held_out=held_out,
         sampling={"rotation_deg": 30, "slack": 0.1, "flip": 0.5},

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from SynthLogic.benchmarks.cases import TEST_SEED, environment
+from SynthLogic.benchmarks.gates import gate_table
 from SynthLogic.experiments.cohorts import write_cohort, write_subject
-from SynthLogic.experiments.paired import gates, positive
 from SynthLogic.experiments.tasks import Report, Task, run_tasks
 from SynthLogic.experiments.training import Size, domain, recipe, trained
 from SynthLogic.inference import Engine
 from SynthLogic.phantoms.hip import make_hip
 from SynthLogic.review.metrics import mutual_information
+from SynthLogic.review.statistics import p_above_zero
 from SynthLogic.review.tables import Cell, Column, Table
 from SynthLogic.volume import Volume, read_volume
 
@@ -208,10 +209,12 @@ def _gates(scale: Scale, pooled: dict[tuple[str, str], dict[str, np.ndarray]]) -
                 wanted = "< 0" if sign < 0 else "> 0"
                 rows.append(
                     (f"{volumes} volumes, {way}: change of {name}", sign * float(gain.mean()), wanted,
-                     float(gain.mean()) > 0, positive(gain))
+                     float(gain.mean()) > 0, p_above_zero(gain))
                 )  # fmt: skip
     for way in WAYS:
         few, many = (pooled[amount, way]["mae"] for amount in ("few", "many"))
         share = 100 * float(1 - many.mean() / few.mean())
-        rows.append((f"{way}: more data lower MAE by (%)", share, "≥ 10", share >= 10, positive(few - many)))
-    return gates("Gates: paper 2", rows)
+        rows.append(
+            (f"{way}: more data lower MAE by (%)", share, "≥ 10", share >= 10, p_above_zero(few - many))
+        )
+    return gate_table("Gates: paper 2", rows)

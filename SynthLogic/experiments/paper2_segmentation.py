@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from SynthLogic.benchmarks.cases import TEST_SEED, environment
+from SynthLogic.benchmarks.gates import gate_table
 from SynthLogic.experiments import paper2
 from SynthLogic.experiments.cohorts import write_subject
-from SynthLogic.experiments.paired import gates, positive
 from SynthLogic.experiments.tasks import Report, Task, run_tasks
 from SynthLogic.experiments.training import Size, domain, segmenter_recipe, trained
 from SynthLogic.inference import Engine, StructureFinder
 from SynthLogic.phantoms.hip_tissues import FEMUR, PELVIS, HipLabel
 from SynthLogic.review.metrics import dice
+from SynthLogic.review.statistics import p_above_zero
 from SynthLogic.review.tables import Cell, Column, Table
 from SynthLogic.volume import read_volume
 
@@ -183,9 +184,9 @@ def tables(scale: Scale, found: dict[str, Any]) -> list[Table]:
             gain = pooled[amount, way] - pooled[amount, "without GC"]
             comparisons.append(
                 (f"{volumes} volumes, {way}: change of mean Dice", float(gain.mean()), "> 0",
-                 float(gain.mean()) > 0, positive(gain))
+                 float(gain.mean()) > 0, p_above_zero(gain))
             )  # fmt: skip
     table = Table(
         "Hip structures in MR from labels of CT", tuple(columns), tuple(rows), (note, environment())
     )
-    return [table, gates("Gates: paper 2, segmentation", comparisons)]
+    return [table, gate_table("Gates: paper 2, segmentation", comparisons)]

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from SynthLogic.benchmarks.cases import TEST_SEED, environment
+from SynthLogic.benchmarks.gates import gate_table
 from SynthLogic.bundles import Bundle
 from SynthLogic.errors import InputError
 from SynthLogic.experiments.cohorts import within, write_cohort, write_subject
-from SynthLogic.experiments.paired import gates, positive
 from SynthLogic.experiments.tasks import Report, Task, run_tasks
 from SynthLogic.experiments.training import Size, domain, recipe, trained
 from SynthLogic.inference import Engine
@@ -28,6 +28,7 @@ from SynthLogic.phantoms.brain import make_brain
 from SynthLogic.phantoms.brain_tissues import BrainLabel
 from SynthLogic.review.metrics import mse, ssim_global
 from SynthLogic.review.misalignment import misalignment
+from SynthLogic.review.statistics import p_above_zero
 from SynthLogic.review.tables import Cell, Column, Table
 from SynthLogic.volume import Volume, read_volume
 
@@ -293,7 +294,7 @@ def _gates(pooled: dict[tuple[bool, str, str], dict[str, np.ndarray]]) -> Table:
         cycle, dicycle = (pooled[True, direction, m] for m in METHODS)
         for key, name, least in (("psnr", "PSNR (dB)", 3.4), ("ssim", "SSIM", 0.17)):
             gain = float((dicycle[key] - cycle[key]).mean())
-            p = positive(dicycle[key] - cycle[key])
+            p = p_above_zero(dicycle[key] - cycle[key])
             rows.append(
                 (f"deformed, {direction}: gain of Dicycle in {name}", gain, f"≥ {least}", gain >= least, p)
             )
@@ -311,4 +312,4 @@ def _gates(pooled: dict[tuple[bool, str, str], dict[str, np.ndarray]]) -> Table:
                 (f"deformed, {direction}: {method} against where its input lies (voxels)", voxels, wanted,
                  voxels < 0.5 if method == "Dicycle" else None, None)
             )  # fmt: skip
-    return gates("Gates: paper 3", rows)
+    return gate_table("Gates: paper 3", rows)

@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pydicom.misc import is_dicom
-
 from SynthLogic.errors import InputError
+from SynthLogic.volume.folder import volumes_below
 from SynthLogic.volume.read import extension
 
 _WILD = re.compile(r"[*?\[]")
@@ -59,7 +58,7 @@ def volumes_in(place: Path, what: str) -> tuple[Entry, ...]:
         raise InputError(f"{what} {place.name} does not exist; check the path.")
     if place.is_file():
         return (Entry(_without_ending(PurePosixPath(place.name)), place),)
-    found = _below(place, place)
+    found = _of_path(place, place)
     if not found:
         raise InputError(
             f"{what} {place.name} holds no volume; give .nii, .nii.gz, .nrrd or .mha files, or DICOM folders."
@@ -125,19 +124,13 @@ def _of_pattern(place: Path, what: str) -> tuple[Entry, ...]:
 
 def _of_path(path: Path, root: Path) -> list[Entry]:
     if path.is_dir():
-        return _below(path, root)
-    relative = PurePosixPath(path.relative_to(root).as_posix())
-    return [Entry(_without_ending(relative), path)] if extension(path) else []
+        return [_entry(volume, root) for volume in volumes_below(path)]
+    return [_entry(path, root)] if extension(path) else []
 
 
-def _below(folder: Path, root: Path) -> list[Entry]:
-    inside = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    files = [p for p in inside if p.is_file()]
-    volumes = [entry for p in files for entry in _of_path(p, root)]
-    if not volumes and any(map(is_dicom, files)):
-        name = folder.name if folder == root else folder.relative_to(root).as_posix()
-        volumes = [Entry(name, folder)]
-    return volumes + [entry for p in inside if p.is_dir() for entry in _below(p, root)]
+def _entry(path: Path, root: Path) -> Entry:
+    relative = PurePosixPath(path.name if path == root else path.relative_to(root).as_posix())
+    return Entry(relative.as_posix() if path.is_dir() else _without_ending(relative), path)
 
 
 def _without_ending(relative: PurePosixPath) -> str:

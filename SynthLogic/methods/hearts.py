@@ -119,10 +119,7 @@ class HeartFamily(Family):
             if volumes
         )
         card = Card(
-            name=text.name,
-            version=text.version,
-            title=text.title,
-            description=text.description,
+            **text.model_dump(),
             input=_LABELS,
             network=NetworkSpec(name=config.network.name, arguments=arguments),
             spatial=Spatial(

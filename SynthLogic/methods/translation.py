@@ -111,10 +111,7 @@ class Translation(Family):
             half_range = (window.upper - window.lower) / 2
         difference = _bf16_difference(trained.network, trained.pictures[f"{trained.key[0]}_input"])
         card = Card(
-            name=text.name,
-            version=text.version,
-            title=text.title,
-            description=text.description,
+            **text.model_dump(),
             input=channel_of(source, output=False),
             output=output,
             network=NetworkSpec(name=config.network.name, arguments=self.arguments(config)),
@@ -219,6 +216,8 @@ def spatial_of(sampling: SamplingConfig, network: nn.Module) -> Spatial:
 
 def held_out_of(data: DataConfig, domains: Sequence[DomainConfig]) -> tuple[tuple[str, str], ...]:
     """(Subject, file) of everything that the split keeps out."""
+    if data.split is None:
+        return ()
     files = [file for domain in domains for file in list_files(data, domain, held_out=True)[0]]
     return tuple((file.subject, str(file.path)) for file in files)
 

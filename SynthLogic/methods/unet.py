@@ -120,10 +120,7 @@ class Segmentation(Family):
             if volumes
         )
         card = Card(
-            name=text.name,
-            version=text.version,
-            title=text.title,
-            description=text.description,
+            **text.model_dump(),
             task="segment",
             input=channel_of(data.image, output=False),
             second=channel_of(data.second, output=False) if data.second else None,

@@ -128,6 +128,13 @@ def compare(first: ArrayLike, second: ArrayLike, seed: int = 0) -> Comparison:
     return Comparison(n, mean, low, high, wilcoxon, t, effect)
 
 
+def p_above_zero(differences: NDArray[np.float64]) -> float:
+    """One-sided p of the Wilcoxon signed-rank test that paired differences are above 0; 1 where all are 0."""
+    if not np.any(differences):
+        return 1.0
+    return float(stats.wilcoxon(differences, alternative="greater").pvalue)
+
+
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Holm's step-down correction (1979); None stays None and does not count as a test."""
     tested = sorted((p, at) for at, p in enumerate(p_values) if p is not None and not math.isnan(p))

@@ -11,8 +11,8 @@ from SynthLogic.benchmarks.cases import TEST_SEED
 from SynthLogic.benchmarks.heart_cases import simulated
 from SynthLogic.errors import ConfigError
 from SynthLogic.experiments import paper1, paper2, paper3
-from SynthLogic.experiments.paired import positive
 from SynthLogic.experiments.tasks import Task, run_tasks
+from SynthLogic.review.statistics import p_above_zero
 from SynthLogic.volume import Volume, read_volume, write_volume
 
 
@@ -139,9 +139,9 @@ def test_a_part_runs_once_and_again_when_it_changes(tmp_path: Path, workers: int
 
 
 def test_p_of_differences() -> None:
-    assert positive(np.full(10, 0.1)) < 0.01
-    assert positive(np.full(10, -0.1)) > 0.9
-    assert positive(np.zeros(10)) == 1.0
+    assert p_above_zero(np.full(10, 0.1)) < 0.01
+    assert p_above_zero(np.full(10, -0.1)) > 0.9
+    assert p_above_zero(np.zeros(10)) == 1.0
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:

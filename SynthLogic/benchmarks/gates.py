@@ -1,0 +1,15 @@
+"""Gates as they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from SynthLogic.review.tables import Cell, Column, Table
+
+
+def gate_table(title: str, rows: Sequence[tuple[Cell, ...]]) -> Table:
+    """What, measured, wanted, reached; and p, where the rows have a fifth cell."""
+    columns = [Column("gate"), Column("measured", "", 3), Column("wanted"), Column("reached")]
+    if rows and len(rows[0]) > len(columns):
+        columns.append(Column("p (Wilcoxon)", "", 4))
+    return Table(title, tuple(columns), tuple(rows))
