@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from SynthLogic.errors import InputError
 from SynthLogic.volume.dicom_slice import Slice, damaged, read_header
 from SynthLogic.volume.dicom_stack import Stack, arrange, even_out, straighten
+from SynthLogic.volume.itk_image import kept_locale
 from SynthLogic.volume.lps import matrix_from_lps_matrix
 from SynthLogic.volume.scan import ScanMeta
 from SynthLogic.volume.volume import Volume
@@ -107,7 +108,7 @@ def _voxels(slices: Sequence[Slice]) -> NDArray[Any]:
         plane = slices[k].read()
         array[k] = np.rint(plane) if plane.dtype.kind == "f" and array.dtype.kind != "f" else plane
 
-    with ThreadPoolExecutor() as pool:
+    with kept_locale(), ThreadPoolExecutor() as pool:
         for _ in pool.map(decode, range(len(slices))):
             pass
     return array

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import locale
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,20 @@ import SimpleITK as sitk
 from SynthLogic.errors import InputError
 from SynthLogic.volume.lps import lps_from_matrix, matrix_from_lps
 from SynthLogic.volume.volume import Volume
+
+
+@contextmanager
+def kept_locale() -> Iterator[None]:
+    """Leave the process's locale as it was.
+
+    ITK's DICOM goes over to the C locale while it works; from several threads at once it may stay there, and
+    text from other programs is then no longer read as UTF-8.
+    """
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
 
 
 class _Held:

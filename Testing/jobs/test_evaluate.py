@@ -13,7 +13,7 @@ from SynthLogic.jobs.evaluate_match import match, volumes_in
 from SynthLogic.jobs.evaluate_request import parse_names
 from SynthLogic.jobs.evaluate_tables import write_evaluation
 from SynthLogic.volume import Volume, resample, write_volume
-from SynthLogic.volume.itk_image import image_from_volume
+from SynthLogic.volume.itk_image import image_from_volume, kept_locale
 
 CT = EvaluateRequest(modality="CT")
 
@@ -438,7 +438,8 @@ def save_dicom(folder, volume):
         for tag, text in {**tags, **more}.items():
             plane.SetMetaData(tag, text)
         writer.SetFileName(str(folder / f"{k:03}.dcm"))
-        writer.Execute(plane)
+        with kept_locale():
+            writer.Execute(plane)
 
 
 def test_dicom_folders_are_called_as_the_user_calls_them(tmp_path):

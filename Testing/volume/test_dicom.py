@@ -1,5 +1,6 @@
 """DICOM folders: read with every voxel in its true place, or refused in one sentence."""
 
+import locale
 import shutil
 from dataclasses import asdict
 
@@ -10,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from SynthLogic.errors import InputError
 from SynthLogic.volume import read_volume
+from SynthLogic.volume.dicom_slice import Slice
 
 ROWS, COLUMNS, PIXEL = 40, 36, (0.5, 0.8)
 BALL = np.array([9.3, 15.2, 14.1])
@@ -66,6 +68,19 @@ def test_an_even_stack(tmp_path, write_slice):
     assert scan.meta.modality == "CT"
     assert scan.meta.notes == ()
     assert "Doe" not in str(asdict(scan.meta))
+
+
+def test_the_locale_stays_as_it_was(tmp_path, write_slice, monkeypatch):
+    write_stack(tmp_path, write_slice, np.arange(12) * 2.5)
+    before, read = locale.setlocale(locale.LC_ALL), Slice.read
+
+    def as_itk_may_leave_it(slice_):
+        locale.setlocale(locale.LC_ALL, "C")
+        return read(slice_)
+
+    monkeypatch.setattr(Slice, "read", as_itk_may_leave_it)
+    read_volume(tmp_path)
+    assert locale.setlocale(locale.LC_ALL) == before
 
 
 def test_file_names_and_rounded_positions_do_not_matter(tmp_path, write_slice):
