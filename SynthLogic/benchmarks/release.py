@@ -1,39 +1,54 @@
-"""Put measured figures on a bundle's card: ``python -m SynthLogic.benchmarks.release BUNDLE ct-to-mr``."""
+"""Put measured figures on a bundle's card: ``python -m SynthLogic.benchmarks.release BUNDLE ct-to-mr``.
+
+With ``--instead-of OLD`` the figures of the bundle that it replaces stand beside its own, measured in the
+same run on the same subjects; a bundle that is not better is refused.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
 from SynthLogic.benchmarks.cases import DIRECTIONS, TEST_SEED, TEST_SUBJECTS, case_of, unseen_subjects
 from SynthLogic.benchmarks.quality import card_figures
 from SynthLogic.bundles import Bundle, Figure, rewrite_bundle
-from SynthLogic.errors import ConfigError
+from SynthLogic.errors import ConfigError, SynthError
 from SynthLogic.inference import mean_difference
 from SynthLogic.resources import resource_folder
 
 _PRECISION_SUBJECTS = 3
 
 
-def release(folder: Path, direction: str) -> Bundle:
+def release(folder: Path, direction: str, instead_of: Path | None = None) -> Bundle:
     """Measure the bundle in ``folder`` on the unseen subjects and write it again with the figures.
 
     The cost of bf16 is measured too, by the engine on a CPU.
 
+    Args:
+        folder: of the bundle.
+        direction: "ct-to-mr" or "mr-to-ct".
+        instead_of: folder of the bundle that it replaces, whose figures go onto the card too.
+
     Raises:
-        ConfigError: ``direction`` is neither "ct-to-mr" nor "mr-to-ct".
-        BundleError: the bundle is not in order.
+        ConfigError: the direction is unknown, or the mean absolute error is not lower than that of the bundle
+            to be replaced; nothing is written.
+        BundleError: a bundle is not in order.
     """
     if direction not in DIRECTIONS:
         raise ConfigError(f"Direction {direction!r} is unknown: choose from {', '.join(DIRECTIONS)}.")
     bundle = Bundle.open(folder)
-    units = {"MAE": bundle.card.output.units, "PSNR": "dB"}
-    on = f"{TEST_SUBJECTS} unseen simulated subjects (seed {TEST_SEED}), inside the body, mean"
-    figures = tuple(
-        Figure(name=name if name in ("MAE", "PSNR", "SSIM") else f"Dice {name}", value=round(value, 4),
-               units=units.get(name, ""), on=on)
-        for name, value in card_figures(bundle, direction).items()
-    )  # fmt: skip
+    figures = figures_of(bundle, direction)
+    if instead_of is not None:
+        old = Bundle.open(instead_of)
+        before = figures_of(old, direction)
+        if figures[0].value >= before[0].value:
+            raise ConfigError(
+                f"{bundle.name} {bundle.version} is not better than {old.version} (MAE {figures[0].value:g}, "
+                f"before {before[0].value:g}); keep {old.version}."
+            )
+        title = f", version {old.version}, which this one replaces"
+        figures += tuple(figure.model_copy(update={"on": figure.on + title}) for figure in before)
     scans = [case_of(subject, direction).input for subject in unseen_subjects(_PRECISION_SUBJECTS)]
     bf16 = round(mean_difference(bundle, scans, "bf16"), 4)
     precision = bundle.card.precision.model_copy(update={"bf16_mean_difference": bf16})
@@ -42,7 +57,35 @@ def release(folder: Path, direction: str) -> Bundle:
     return rewrite_bundle(bundle, card, licence=licence)
 
 
-if __name__ == "__main__":
-    made = release(Path(sys.argv[1]), sys.argv[2])
+def figures_of(bundle: Bundle, direction: str) -> tuple[Figure, ...]:
+    """The bundle's figures on the unseen subjects, MAE first."""
+    units = {"MAE": bundle.card.output.units, "PSNR": "dB"}
+    on = f"{TEST_SUBJECTS} unseen simulated subjects (seed {TEST_SEED}), inside the body, mean"
+    return tuple(
+        Figure(name=name if name in ("MAE", "PSNR", "SSIM") else f"Dice {name}", value=round(value, 4),
+               units=units.get(name, ""), on=on)
+        for name, value in card_figures(bundle, direction).items()
+    )  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Release from the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m SynthLogic.benchmarks.release", description="Put measured figures on a card."
+    )
+    parser.add_argument("bundle", type=Path, help="folder of the bundle")
+    parser.add_argument("direction", help=" or ".join(DIRECTIONS))
+    parser.add_argument("--instead-of", type=Path, metavar="OLD", help="bundle that it replaces")
+    given = parser.parse_args(arguments)
+    try:
+        made = release(given.bundle, given.direction, given.instead_of)
+    except SynthError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
     for figure in made.card.figures:
-        print(f"{figure.name:32} {figure.value:10.3f} {figure.units}")
+        print(f"{figure.name:32} {figure.value:10.3f} {figure.units}  {figure.on}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from SynthLogic.bundles.bundle import Bundle, summary
 from SynthLogic.bundles.card import Card, Task
 from SynthLogic.bundles.card_parts import (
+    Ancestor,
     Channel,
     Coverage,
     DataSource,
@@ -32,6 +33,7 @@ from SynthLogic.bundles.write import rewrite_bundle, write_bundle
 
 __all__ = [
     "PLANES",
+    "Ancestor",
     "Bundle",
     "Card",
     "Channel",

@@ -25,6 +25,7 @@ from SynthLogic.bundles.card_types import (
     Plane,
     Positive,
     Range,
+    Sha256,
     Spdx,
     Text,
     unique,
@@ -184,11 +185,24 @@ class DataSource(Part):
     citation: Text
 
 
+class Ancestor(Part):
+    """A bundle whose weights a training began with; ``weights`` is the SHA-256 of their file."""
+
+    name: Text
+    version: Text
+    weights: Sha256
+
+
 class Training(Part):
-    """How the weights came to be; ``recipe`` is the whole configuration."""
+    """How the weights came to be; ``recipe`` is the whole configuration.
+
+    ``data`` is what the weights have seen, that of the bundles in ``started_from`` included; iterations and
+    time are of this training alone.
+    """
 
     method: Text
     data: tuple[DataSource, ...]
+    started_from: tuple[Ancestor, ...] = ()
     seed: int
     iterations: Annotated[int, Field(ge=0)]
     recipe: Json = {}

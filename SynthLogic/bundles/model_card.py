@@ -31,7 +31,7 @@ def model_card(card: Card) -> str:
         "## Training\n\n"
         f"{_cell(training.method)}, {training.iterations} iterations, seed {training.seed}, "
         f"on {_cell(training.hardware)}, {training.duration_s / 60:.0f} minutes, "
-        f"code version {_cell(training.code_version)}.\n\n" + _data(card),
+        f"code version {_cell(training.code_version)}.{_start(card)}\n\n" + _data(card),
         "## Licence\n\n" + _licence(card),
         "## Running it\n\n" + _running(card),
     ]
@@ -136,6 +136,11 @@ def _made_for(card: Card) -> Iterable[str]:
         if measured is not None:
             use = "allowed" if card.precision.allows(name) else "not allowed"
             yield f"{name}: differs by {measured:.3g} {card.output.units} on average, {use}"
+
+
+def _start(card: Card) -> str:
+    parents = [f"`{parent.name}` {parent.version}" for parent in card.training.started_from]
+    return f" It began with the weights of {' and '.join(parents)}." if parents else ""
 
 
 def _data(card: Card) -> str:

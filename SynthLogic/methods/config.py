@@ -136,6 +136,7 @@ class TrainConfig(_Strict):
         method: name in ``SynthLogic.methods.METHODS``.
         seed: of weights, samples and image pools.
         network: what is trained and exported.
+        start_from: bundles (names or folders) whose weights the training begins with, by what is exported.
         discriminator: all discriminators, for methods that have them.
         losses: weights and choices by name; each method knows its own.
         optimiser: Adam's arguments.
@@ -156,6 +157,7 @@ class TrainConfig(_Strict):
     method: str
     seed: int = Field(default=0, ge=0)
     network: NetworkConfig = NetworkConfig()
+    start_from: dict[str, str] = Field(default_factory=dict)
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     losses: dict[str, float | str] = Field(default_factory=dict)
     optimiser: OptimiserConfig = OptimiserConfig()
@@ -198,14 +200,14 @@ class TrainConfig(_Strict):
 
     def recipe(self) -> dict[str, Any]:
         """The configuration as plain data, without folders of this machine."""
-        return self.model_dump(mode="json", exclude={"data": {"roots"}})
+        return self.model_dump(mode="json", exclude={"data": {"roots"}, "start_from": True})
 
     def experiment(self) -> dict[str, Any]:
         """The part of the recipe that must stay the same when a run is resumed."""
         fixed = {key: value for key, value in self.recipe().items() if key not in _MAY_CHANGE}
         # Samples do not depend on who draws them.
         del fixed["data"]["workers"]
-        return fixed
+        return {**fixed, "start_from": self.start_from}
 
 
 def explain(error: ValidationError, where: str = "") -> str:

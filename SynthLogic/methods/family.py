@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from SynthLogic.bundles import Card, DataSource, Licence, Training
+from SynthLogic.bundles import Ancestor, Card, DataSource, Licence, Training
 from SynthLogic.data import Stream
 from SynthLogic.data.config import FileSource
 from SynthLogic.data.stream import Batch
@@ -51,7 +51,7 @@ class Trained:
         network: with its weights, in evaluation mode.
         state: its weights.
         run: iterations and time, from the checkpoint.
-        account: from the run's folder: volumes, notes, hardware, code version.
+        account: from the run's folder: volumes, notes, hardware, code version, bundles that it began with.
         pictures: the run's fixed batch.
     """
 
@@ -107,7 +107,8 @@ def training_of(config: TrainConfig, trained: Trained, data: tuple[DataSource, .
     """The card's account of the training."""
     return Training(
         method=config.method,
-        data=data,
+        data=_with_inherited(data, trained.account),
+        started_from=tuple(Ancestor(**one) for one in trained.account.get("started_from", ())),
         seed=config.seed,
         iterations=trained.run["iteration"],
         recipe=config.recipe(),
@@ -115,6 +116,12 @@ def training_of(config: TrainConfig, trained: Trained, data: tuple[DataSource, .
         duration_s=trained.run["elapsed_s"],
         code_version=trained.account["code_version"],
     )
+
+
+def _with_inherited(data: tuple[DataSource, ...], account: dict[str, Any]) -> tuple[DataSource, ...]:
+    """What the weights have seen: the run's own data, and those of the bundles that it began with."""
+    inherited = dict.fromkeys(DataSource(**one) for one in account.get("inherited", ()))
+    return (*data, *(source for source in inherited if source not in data))
 
 
 def licence_of(config: TrainConfig) -> Licence:

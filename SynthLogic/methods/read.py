@@ -16,11 +16,37 @@ from SynthLogic.methods.register import method_named
 def load_config(path: str | Path) -> TrainConfig:
     """Read a configuration from a YAML file.
 
+    A file may name another as ``base``, from its own folder, and holds what differs: mappings are merged key
+    by key, anything else (a list too) replaces what the base says.
+
     Raises:
         ConfigError: unreadable, not YAML, an unknown method or key, a value that cannot be; the message names
             the key.
     """
-    path = Path(path)
+    return parse_config(_with_base(Path(path), ()))
+
+
+def _with_base(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in above:
+        raise ConfigError(f"Configuration {path} is its own base; remove 'base' from one of the files.")
+    content = _read(path)
+    base = content.pop("base", None)
+    if base is None:
+        return content
+    if not isinstance(base, str):
+        raise ConfigError(f"Configuration {path} needs the name of one file as 'base'.")
+    return _merged(_with_base(path.parent / base, (*above, path.resolve())), content)
+
+
+def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in change.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -32,7 +58,7 @@ def load_config(path: str | Path) -> TrainConfig:
         ) from error
     if not isinstance(content, dict):
         raise ConfigError(f"Configuration {path} holds no keys; see Resources/training for examples.")
-    return parse_config(content)
+    return content
 
 
 def parse_config(content: dict[str, Any]) -> TrainConfig:

@@ -22,6 +22,7 @@ from SynthLogic.methods.export import export_run
 from SynthLogic.methods.family import Material
 from SynthLogic.methods.register import method_named
 from SynthLogic.methods.run_folder import RunFolder, code_version, disk_trouble, hardware
+from SynthLogic.methods.start import ORIGIN, begin_with
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ def train(
     if config.channels_last:
         method.in_channels_last()
     checkpoint = folder.resume_point(config, resume)
+    if checkpoint is None:
+        origin = begin_with(method, config)
+    else:
+        origin = {key: value for key, value in folder.account().items() if key in ORIGIN}
 
     def say(message: str) -> None:
         if progress is not None:
@@ -85,7 +90,7 @@ def train(
     pictures = method.batches.pictures(config.intervals.rows)
     folder.make(config)
     try:
-        folder.write_account(_account(material, device), pictures)
+        folder.write_account({**_account(material, device), **origin}, pictures)
         folder.write_split(material.held_out)
         with _quiet():
             overseer = Overseer(config, folder, pictures, progress, material.samples_per_epoch)

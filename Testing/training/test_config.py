@@ -148,3 +148,31 @@ def test_clipping_scaled_gradients_is_refused(toy: dict[str, Any]) -> None:
     toy["precision"], toy["optimiser"] = "16-mixed", {"clip_norm": 1.0}
     with pytest.raises(ConfigError, match="bf16-mixed"):
         parse_config(toy)
+
+
+def test_a_base_is_changed_key_by_key(toy: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    whole = tmp_path / "whole.yaml"
+    whole.write_text(yaml.safe_dump(toy), encoding="utf-8")
+    middle = tmp_path / "below" / "middle.yaml"
+    middle.write_text(
+        "base: ../whole.yaml\nschedule: {constant: 9}\nlimits: [Few people.]\n", encoding="utf-8"
+    )
+    top = tmp_path / "below" / "top.yaml"
+    top.write_text("base: middle.yaml\nseed: 8\ndata: {sampling: {patch: 16}}\n", encoding="utf-8")
+    toy["schedule"]["constant"], toy["seed"], toy["limits"] = 9, 8, ["Few people."]
+    toy["data"]["sampling"]["patch"] = 16
+    assert load_config(top) == parse_config(toy)
+
+
+def test_a_base_must_be_one_other_file(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
+    one.write_text("base: other.yaml", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"other\.yaml cannot be read"):
+        load_config(one)
+    other.write_text("base: one.yaml", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is its own base"):
+        load_config(one)
+    one.write_text("base: [other.yaml]", encoding="utf-8")
+    with pytest.raises(ConfigError, match="the name of one file"):
+        load_config(one)
