@@ -2,7 +2,7 @@
 
 A batch is a dictionary of float32 tensors (N, C, J, I) or, for subvolumes, (N, C, K, J, I) in [-1, 1]:
 ``a_input``, ``a_target``, ``b_input``, ``b_target``. The first channels are the slices, the middle one that
-which is meant; the rest are masks, 1 inside and -1 outside. With label groups there are also ``a_labels`` and
+which is meant; the rest are masks, 0.9 inside and -0.9 outside. With label groups there are ``a_labels`` and
 ``b_labels`` (N, groups, ..), one-hot, all 0 where a volume has no label map. Inputs are corrupted (see
 ``corruption``), targets are clean: a source's reference where it has one, else the image itself. Generators
 read inputs; discriminators and losses see targets only.
@@ -23,6 +23,7 @@ from SynthLogic.data.library import Library, Stack
 from SynthLogic.data.patches import draw_stack
 from SynthLogic.data.stream import TRAINING, Batch, Stream
 from SynthLogic.errors import ConfigError
+from SynthLogic.intensity import mask_values
 
 
 class Batches(Stream):
@@ -67,7 +68,7 @@ class Batches(Stream):
             image, target = cut_images(stack, placement, sampling)
             dirty = corrupt(image, domain.corruptions, draw(domain.corruptions, rng))
             labels = cut_values(stack, placement, sampling) if self.config.wants_labels else None
-            masks = 2 * channels_of(labels, tuple(self.config.masks.values()), sampling) - 1
+            masks = mask_values(channels_of(labels, tuple(self.config.masks.values()), sampling))
             # A scanner leaves no noise outside its field of view, so that comes last.
             result[f"{letter}_input"] = np.concatenate([blanked(dirty, placement), masks])
             result[f"{letter}_target"] = np.concatenate([blanked(target.clip(-1, 1), placement), masks])

@@ -66,7 +66,7 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(2, 3, 2, 8.0, Size(32, 8.0, 10, 10, 4, 1), seeds=(1,)),
-    "cpu": Scale(20, 300, 10, 4.0, Size(80, 4.0, 700, 500, 16, 4)),
+    "cpu": Scale(20, 300, 10, 4.0, Size(80, 4.0, 2400, 1000, 16, 4, lr=7e-4, clip_norm=1)),
     "gpu": Scale(20, 300, 10, 2.0, Size(160, 2.0, 100_000, 100_000, 64, 9, precision="bf16-mixed")),
 }
 

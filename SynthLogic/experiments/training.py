@@ -27,6 +27,7 @@ class Size:
         batch: samples in an iteration.
         precision: as Lightning names it.
         lr: of Adam.
+        clip_norm: largest norm of a step's gradient; a short training needs a high rate, and that a limit.
     """
 
     patch: int
@@ -38,13 +39,14 @@ class Size:
     batch: int = 1
     precision: str = "32-true"
     lr: float = 2e-4
+    clip_norm: float | None = None
 
     @property
     def text(self) -> str:
         """For the note below a table."""
         return (
             f"{self.constant} + {self.decay} iterations of {self.batch}, patches of {self.patch} pixels of "
-            f"{self.pixel_mm:g} mm, {self.features} features, {self.blocks} blocks"
+            f"{self.pixel_mm:g} mm, {self.features} features, {self.blocks} blocks, rate {self.lr:g}"
         )
 
 
@@ -141,7 +143,7 @@ def recipe(
         "network": {"name": network, "arguments": {"features": size.features, "blocks": size.blocks}},
         "discriminator": {"features": size.features, "layers": 3 if size.patch >= 48 else 2},
         "losses": losses or {},
-        "optimiser": {"lr": size.lr},
+        "optimiser": {"lr": size.lr, "clip_norm": size.clip_norm},
         "schedule": {"constant": size.constant, "decay": size.decay},
         "batch": size.batch,
         "precision": size.precision,

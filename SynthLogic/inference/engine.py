@@ -23,6 +23,7 @@ from SynthLogic.inference.precision import DTYPES, PRECISIONS, choose_precision,
 from SynthLogic.inference.region import WHOLE, Box, checked_region, windows
 from SynthLogic.inference.runner import Runner, guarded
 from SynthLogic.inference.tiles import all_channels
+from SynthLogic.intensity import mask_values
 from SynthLogic.volume import Grid, Orientation, Volume, resample
 
 
@@ -207,10 +208,10 @@ class Engine:
             raise InputError(f"The label map has none of the labels that the bundle knows ({wanted}).")
 
     def _masks(self, labels: Volume, grid: Grid) -> np.ndarray:
-        """(masks, K, J, I) float32, 1 inside and -1 outside, on the working grid."""
+        """(masks, K, J, I) float32, positive inside, on the working grid."""
         array = resample(labels, grid, order=0).array
         masks = [np.isin(array, values) for values in self.card.masks.values()]
-        return np.stack(masks).astype(np.float32) * 2 - 1
+        return mask_values(np.stack(masks))
 
     def _labels(self, outputs: list[np.ndarray], grid: Grid, canonical: Grid) -> np.ndarray | None:
         """The label map (K, J, I) uint8: for each voxel the mask that is clearest, if it is inside one."""
