@@ -28,6 +28,8 @@ class Size:
         precision: as Lightning names it.
         lr: of Adam.
         clip_norm: largest norm of a step's gradient; a short training needs a high rate, and that a limit.
+        skips: generators with skips and nearest neighbours instead of fractional strides, not as published: a
+            short training keeps the shapes of what it translates.
     """
 
     patch: int
@@ -40,13 +42,15 @@ class Size:
     precision: str = "32-true"
     lr: float = 2e-4
     clip_norm: float | None = None
+    skips: bool = False
 
     @property
     def text(self) -> str:
         """For the note below a table."""
         return (
             f"{self.constant} + {self.decay} iterations of {self.batch}, patches of {self.patch} pixels of "
-            f"{self.pixel_mm:g} mm, {self.features} features, {self.blocks} blocks, rate {self.lr:g}"
+            f"{self.pixel_mm:g} mm, {self.features} features, {self.blocks} blocks"
+            f"{' with skips' if self.skips else ''}, rate {self.lr:g}"
         )
 
 
@@ -134,13 +138,16 @@ def recipe(
         device: as configured.
     """
     network = "dicycle-generator" if method == "dicyclegan" else "resnet-generator"
+    arguments: Plain = {"features": size.features, "blocks": size.blocks}
+    if size.skips:
+        arguments |= {"skips": True, "upsampling": "resize"}
     text = {"title": name, "description": f"{method}, of an experiment; not for use."}
     directions = {"a_to_b": "a-to-b", "b_to_a": "b-to-a"}
     return {
         "method": method,
         "seed": seed,
         "bundles": {key: {"name": f"{name}-{word}", **text} for key, word in directions.items()},
-        "network": {"name": network, "arguments": {"features": size.features, "blocks": size.blocks}},
+        "network": {"name": network, "arguments": arguments},
         "discriminator": {"features": size.features, "layers": 3 if size.patch >= 48 else 2},
         "losses": losses or {},
         "optimiser": {"lr": size.lr, "clip_norm": size.clip_norm},
@@ -189,7 +196,7 @@ def segmenter_recipe(
     *,
     seed: int,
     name: str,
-    held_out: float,
+    held_out: float | None,
     second: Plain | None = None,
     sampling: Plain | None = None,
 ) -> Plain:
@@ -202,7 +209,7 @@ def segmenter_recipe(
         structures: label values by name.
         seed: of weights, samples and of who is held out.
         name: of the bundle.
-        held_out: share of the subjects that validate.
+        held_out: share of the subjects that validate; None trains on all, to the end of the schedule.
         second: another image of the same subjects.
         sampling: other than the defaults.
     """
@@ -212,7 +219,7 @@ def segmenter_recipe(
         "image": image,
         "second": second,
         "structures": {key: list(values) for key, values in structures.items()},
-        "split": {"held_out": held_out, "seed": seed},
+        "split": None if held_out is None else {"held_out": held_out, "seed": seed},
     }
     keys = ("method", "seed", "schedule", "batch", "precision", "ema_decay", "device", "intervals")
     return {
