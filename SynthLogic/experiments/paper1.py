@@ -65,7 +65,7 @@ class Scale:
         spacing_mm: of the volumes, isotropic.
         size: of the translation.
         unet: of each U-Net.
-        held_out: share of the people that validate.
+        held_out: share of the people that validate; None where there are too few, and trains to the end.
         splits: of training people.
     """
 
@@ -76,13 +76,13 @@ class Scale:
     spacing_mm: float
     size: Size
     unet: Size
-    held_out: float = 0.25
+    held_out: float | None = None
     splits: int = 3
 
 
 SCALES = {
     "smoke": Scale(
-        2, 2, 2, 32, 6.0, Size(32, 6.0, 10, 10, 4, 1), Size(32, 6.0, 10, 0, 4, 2, batch=4, lr=2e-3), 0.5, 1
+        2, 2, 2, 32, 6.0, Size(32, 6.0, 10, 10, 4, 1), Size(32, 6.0, 10, 0, 4, 2, batch=4, lr=2e-3), splits=1
     ),
     "cpu": Scale(
         15, 4, 12, 64, 3.0, Size(64, 3.0, 2500, 1500, 16, 4),
@@ -215,7 +215,7 @@ def _lay_onto(moving: Path, fixed: Path, ct: Path, mr: Path | None) -> float:
 
 
 def train_and_test(
-    work: str, split: int, way: str, mr: int, ct: int, unet: dict[str, Any], held_out: float
+    work: str, split: int, way: str, mr: int, ct: int, unet: dict[str, Any], held_out: float | None
 ) -> list[float]:
     """One U-Net: Dice of the myocardium of each tested person."""
     room = Path(work)
@@ -270,13 +270,14 @@ def tables(scale: Scale, found: dict[str, Any]) -> list[Table]:
         Column("of real alone in the paper", "", 3),
     )
     size, unet = scale.size, scale.unet
+    end = "to their end" if scale.held_out is None else f"or until {scale.held_out:.0%} held out say stop"
     note = (
         f"A split has {scale.ct} CT and {scale.mr} MR people of seeds {CT_SEED} and {MR_SEED}; tested are "
         f"{scale.tested} MR people of seed {TEST_SEED}. Volumes of {scale.side} pixels of "
-        f"{scale.spacing_mm:g} mm around the heart. Translation: {size.text}. U-Nets: up to "
-        f"{unet.constant + unet.decay} iterations of {unet.batch}, {unet.features} features, {unet.blocks} "
-        f"down-samplings, stopped early on the {scale.held_out:.0%} of people held out. Augmented: half of "
-        "the slices flipped. p: over the tested people, each by the mean of the splits."
+        f"{scale.spacing_mm:g} mm around the heart. Translation: {size.text}. U-Nets: "
+        f"{unet.constant + unet.decay} iterations of {unet.batch}, {end}, {unet.features} features, "
+        f"{unet.blocks} down-samplings. Augmented: half of the slices "
+        "flipped. p: over the tested people, each by the mean of the splits."
     )
     return [
         Table(

@@ -52,7 +52,10 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(2, Size(32, 4.5, 10, 0, 4, 1), Size(32, 4.5, 10, 0, 4, 2, batch=4, lr=2e-3), 0.5),
-    "cpu": Scale(20, Size(96, 1.5, 1500, 700, 16, 4), Size(96, 1.5, 700, 300, 12, 3, batch=16, lr=2e-3)),
+    "cpu": Scale(
+        20, Size(96, 1.5, 2000, 1000, 16, 4, lr=7e-4, clip_norm=1, skips=True),
+        Size(96, 1.5, 700, 300, 12, 3, batch=16, lr=2e-3),
+    ),
     "gpu": Scale(
         80, Size(128, 1.5, 40_000, 40_000, 64, 9, precision="bf16-mixed"),
         Size(128, 1.5, 6000, 2000, 32, 3, batch=16, lr=1e-3, precision="bf16-mixed"),
