@@ -121,7 +121,7 @@ def run(scale: Scale, work: Path, *, workers: int = 1, report: Report | None = N
         Task(
             f"unet-{split}-{number}", f"{__name__}:train_and_test",
             {
-                "work": str(work), "split": split, "way": way, "mr": scale.mr, "ct": scale.ct,
+                "work": str(work), "split": split, "way": way, "mr": scale.mr,
                 "unet": asdict(scale.unet), "held_out": scale.held_out,
             },
         )
@@ -215,7 +215,7 @@ def _lay_onto(moving: Path, fixed: Path, ct: Path, mr: Path | None) -> float:
 
 
 def train_and_test(
-    work: str, split: int, way: str, mr: int, ct: int, unet: dict[str, Any], held_out: float | None
+    work: str, split: int, way: str, mr: int, unet: dict[str, Any], held_out: float | None
 ) -> list[float]:
     """One U-Net: Dice of the myocardium of each tested person."""
     room = Path(work)
@@ -225,17 +225,17 @@ def train_and_test(
         "labels": "labels.nii.gz",
         "subject": r"(made-)?sub-\d+",
     }
-    parts, weights = [], []
+    parts = []
     if real:
         people = f"{split * mr + 1}-{split * mr + mr}"
         parts.append(domain("MR", "mr/sub-*/mr.nii.gz", subjects=people, **options))
-        weights.append(float(mr))
     if synthetic:
         parts.append(domain("MR", f"split-{split}/made/made-sub-*/mr.nii.gz", **options))
-        weights.append(float(ct))
     name = f"unet-{split}-{list(WAYS).index(way)}"
+    # Half of each, as in the paper, however few the real ones are.
+    image = merged(parts, [1.0] * len(parts))
     plain = segmenter_recipe(
-        Size(**unet), room, merged(parts, weights), {"myocardium": MYOCARDIUM}, seed=split, name=name,
+        Size(**unet), room, image, {"myocardium": MYOCARDIUM}, seed=split, name=name,
         held_out=held_out, sampling={"flip": 0.5 if flipped else 0.0},
     )  # fmt: skip
     (bundle,) = trained(plain, room / "runs" / name).values()

@@ -172,9 +172,14 @@ class TranslationMethod(Method):
         image = self.middle(x)
         return image if image.ndim == 4 else image[:, :, image.shape[2] // 2]
 
+    def _pictured_masks(self, x: Tensor) -> Tensor:
+        """(N, 1, J, I): at each place the clearest mask."""
+        masks = x[:, self.config.data.sampling.slices :].amax(1, keepdim=True)
+        return masks if masks.ndim == 4 else masks[:, :, masks.shape[2] // 2]
+
     @torch.no_grad()
     def show(self, batch: dict[str, Tensor]) -> dict[str, list[Tensor]]:
-        """Per direction: input, output, and the way back if trained."""
+        """Per direction: input, output, and the way back if trained; then the masks of all these."""
         columns: dict[str, list[Tensor]] = {}
         for direction in self.directions(self.config):
             image = batch[f"{direction[0]}_input"]
@@ -182,7 +187,16 @@ class TranslationMethod(Method):
             back: Direction = "b_to_a" if direction == "a_to_b" else "a_to_b"
             shown = [image, fake, *([self.mean[back](fake)] if back in self.mean else [])]
             columns[direction] = [self._pictured(x) for x in shown]
+            if self.config.data.masks:
+                columns[direction] += [self._pictured_masks(x) for x in shown]
         return columns
+
+    def headings(self, picture: str, columns: int) -> list[str]:
+        """Those of all methods; of masks too where there are any."""
+        if not self.config.data.masks:
+            return super().headings(picture, columns)
+        names = super().headings(picture, columns // 2)
+        return [*names, *(f"mask of {name}" for name in names)]
 
 
 def channel_of(domain: DomainConfig, *, output: bool) -> Channel:

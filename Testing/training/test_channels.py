@@ -56,6 +56,23 @@ def test_masks_lie_where_their_structures_are(masked: Plain) -> None:
     assert torch.equal(batch["a_input"][:, 1:], masks)
 
 
+@pytest.mark.parametrize("sampling", [{}, {"neighbours": 1}, {"spatial_dims": 3, "patch": 16}])
+def test_pictures_show_the_masks_beside_the_images(masked: Plain, sampling: Plain) -> None:
+    plain = changed(masked, "cyclegan-mask", **sampling)
+    plain["discriminator"]["layers"] = 1
+    method, batch = Bare(parse_config(plain)), batch_of(plain, 3)
+    columns = method.show(batch)["a_to_b"]
+    assert method.headings("a_to_b", len(columns)) == [
+        "input", "output", "back again", "mask of input", "mask of output", "mask of back again",
+    ]  # fmt: skip
+    assert len({column.shape for column in columns}) == 1
+    slices = method.config.data.sampling.slices
+    masks = batch["a_input"][:, slices:].amax(1, keepdim=True)
+    wanted = masks if masks.ndim == 4 else masks[:, :, 8]
+    assert torch.equal(columns[3], wanted)
+    assert not torch.equal(columns[4], wanted)
+
+
 def test_networks_of_masks_read_and_give_them(masked: Plain) -> None:
     method = Bare(parse_config(masked))
     batch = batch_of(masked)
