@@ -32,17 +32,19 @@ class Task:
     function: str
     arguments: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def key(self) -> str:
-        """Changes with whatever the result depends on."""
+    def key(self, room: Path) -> str:
+        """Changes with whatever the result depends on, but not where the folder ``room`` lies."""
         text = json.dumps([self.function, self.arguments], sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
+        here = json.dumps(str(room))[1:-1]
+        return hashlib.sha256(text.replace(here, ".").encode()).hexdigest()
 
 
 def run_tasks(
     tasks: Sequence[Task], folder: Path, *, workers: int = 1, report: Report | None = None
 ) -> dict[str, Any]:
     """Run those that have no result in ``folder`` yet, ``workers`` at a time, one thread each.
+
+    Results stay valid when the folder above ``folder`` is moved as a whole.
 
     Returns:
         Results by the tasks' names.
@@ -103,7 +105,7 @@ def _kept(task: Task, folder: Path) -> Any:
         content = json.loads((folder / f"{task.name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return content["result"] if content.get("key") == task.key else None
+    return content["result"] if content.get("key") == task.key(folder.parent) else None
 
 
 def _perform(task: Task, folder: Path) -> Any:
@@ -111,7 +113,7 @@ def _perform(task: Task, folder: Path) -> Any:
     result = getattr(importlib.import_module(module), name)(**task.arguments)
     path = folder / f"{task.name}.json"
     partial = path.with_suffix(".partial")
-    made = {"key": task.key, "code": code_version(), "result": result}
+    made = {"key": task.key(folder.parent), "code": code_version(), "result": result}
     partial.write_text(json.dumps(made), encoding="utf-8")
     partial.replace(path)
     return result

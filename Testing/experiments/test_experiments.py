@@ -150,3 +150,16 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Scale 'huge' is unknown; choose from smoke, cpu, gpu"):
         experiments.run("paper3-tables", "huge", tmp_path, work=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_results_move_with_their_folder(tmp_path: Path) -> None:
+    def task(room: Path) -> Task:
+        return Task("a", f"{__name__}:count", {"path": str(room / "a.txt")})
+
+    assert run_tasks([task(tmp_path / "room")], tmp_path / "room" / "results") == {"a": 1}
+    (tmp_path / "room").rename(tmp_path / "moved")
+    assert run_tasks([task(tmp_path / "moved")], tmp_path / "moved" / "results") == {"a": 1}
+    # Another folder beside it is another argument.
+    (tmp_path / "other").mkdir()
+    assert run_tasks([task(tmp_path / "other")], tmp_path / "moved" / "results") == {"a": 1}
+    assert (tmp_path / "other" / "a.txt").is_file()
