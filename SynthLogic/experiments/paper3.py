@@ -78,7 +78,7 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(3, 2, 5.0, Size(32, 5.0, 10, 10, 4, 2), registered=1),
-    "cpu": Scale(16, 8, 3.0, Size(64, 3.0, 4000, 2000, 16, 4)),
+    "cpu": Scale(16, 8, 3.0, Size(64, 3.0, 4000, 2000, 16, 4, lr=7e-4, clip_norm=1)),
     "gpu": Scale(
         38,
         28,
