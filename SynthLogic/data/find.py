@@ -28,6 +28,7 @@ class Found:
         subject: what to call the subject.
         labels: its label map, where a table names one.
         reference: its clean twin, likewise.
+        known: false where nothing says whom it shows, and ``subject`` is the file's own name.
     """
 
     source: int
@@ -35,6 +36,7 @@ class Found:
     subject: str
     labels: Path | None = None
     reference: Path | None = None
+    known: bool = True
 
 
 def find_files(
@@ -84,7 +86,7 @@ def find_files(
         files = []
     if not files and not held_out:
         raise ConfigError(f"The {group} has no images; correct its sources.")
-    _refuse_held_out(config, files)
+    _refuse_held_out(config, sources, files)
     return files, missing
 
 
@@ -112,6 +114,11 @@ def subject_of(path: Path, source: FileSource) -> str:
 
 
 def _of_source(index: int, source: FileSource, root: str | None) -> list[Found]:
+    return [file for file in _there(index, source, root) if _selected(file.path, source)]
+
+
+def _there(index: int, source: FileSource, root: str | None) -> list[Found]:
+    """All files of a source, selected or not."""
     if root is None or not Path(root).is_dir():
         return []
     folder = Path(root)
@@ -119,13 +126,15 @@ def _of_source(index: int, source: FileSource, root: str | None) -> list[Found]:
         found = list(_from_table(index, source, folder))
     else:
         paths = sorted(folder.glob(source.glob)) if source.glob else volumes_below(folder)
-        found = [Found(index, path, subject_of(path, source)) for path in paths]
+        found = [
+            Found(index, path, subject_of(path, source), known=_says_who(path, source)) for path in paths
+        ]
     if source.glob is None and source.table is None:
         # Labels and references lie beside the images; they are no images.
         other = [t for t in (getattr(source, "labels", None), getattr(source, "reference", None)) if t]
         others = {beside(f.path, template).resolve() for f in found for template in other}
         found = [f for f in found if f.path.resolve() not in others]
-    return [file for file in found if _selected(file.path, source)]
+    return found
 
 
 def _from_table(index: int, source: FileSource, root: Path) -> Iterator[Found]:
@@ -149,8 +158,19 @@ def _from_table(index: int, source: FileSource, root: Path) -> Iterator[Found]:
         if "image" not in files or absent is not None:
             what = "names no image" if absent is None else f"names {absent}, which is not there"
             raise ConfigError(f"Line {number} of table {path} {what}; correct it.")
-        subject = row.get("subject") or subject_of(files["image"], source)
-        yield Found(index, files["image"], subject, files.get("labels"), files.get("reference"))
+        image, subject = files["image"], (row.get("subject") or "").strip()
+        yield Found(
+            index,
+            image,
+            subject or subject_of(image, source),
+            files.get("labels"),
+            files.get("reference"),
+            known=bool(subject) or _says_who(image, source),
+        )
+
+
+def _says_who(path: Path, source: FileSource) -> bool:
+    return bool(source.subject or _NUMBERED.search(path.as_posix()))
 
 
 def _selected(path: Path, source: FileSource) -> bool:
@@ -176,19 +196,28 @@ def _kept_out(config: FilesConfig) -> set[str]:
     subjects = set()
     for index, source in enumerate(config.all_sources()):
         for file in _of_source(index, source, config.roots[source.root]):
-            if not (source.subject or source.table or _NUMBERED.search(file.path.as_posix())):
+            if not file.known:
                 raise ConfigError(
                     f"data.split must know whom {file.path.name} of source {source.name!r} shows; give the "
-                    "source a 'subject', a regular expression that names people in paths, or a table with "
-                    "that column."
+                    "source a 'subject', a regular expression that names people in paths, or fill the "
+                    "column 'subject' of its table."
                 )
             subjects.add(file.subject)
     ordered = sorted(subjects, key=lambda s: hashlib.sha256(f"{split.seed} {s}".encode()).hexdigest())
     return set(ordered[: max(1, round(split.held_out * len(ordered)))])
 
 
-def _refuse_held_out(config: FilesConfig, files: list[Found]) -> None:
+def _refuse_held_out(config: FilesConfig, sources: Sequence[FileSource], files: list[Found]) -> None:
+    if not config.held_out:
+        return
     patterns = {source.subject for source in config.all_sources() if source.subject}
+    # Whom a table or a pattern names is held out with all their files, also those that no source selects;
+    # a number alone is counted anew by another cohort.
+    names: dict[Path, set[str]] = {}
+    for index, source in enumerate(config.all_sources()):
+        for file in _there(index, source, config.roots[source.root]):
+            if file.known and not _NUMBERED.fullmatch(file.subject):
+                names.setdefault(file.path.resolve(), set()).add(f"name {file.subject}")
     held_out: set[str] = set()
     for entry in config.held_out:
         root_name, _, glob = entry.partition(":")
@@ -199,20 +228,24 @@ def _refuse_held_out(config: FilesConfig, files: list[Found]) -> None:
         paths = sorted(Path(root).glob(glob))
         if not paths:
             raise ConfigError(f"Nothing matches {entry!r} of data.held_out; correct it or remove it.")
-        for path in paths:
-            held_out |= _identities(path, patterns)
-    for file in files if held_out else []:
-        if held_out & (_identities(file.path, patterns) | {f"name {file.subject}"}):
+        for path in map(_series, paths):
+            held_out |= _identities(path, Path(root), patterns) | names.get(path.resolve(), set())
+    for file in files:
+        below = Path(str(config.roots[sources[file.source].root]))
+        if held_out & (_identities(_series(file.path), below, patterns) | {f"name {file.subject}"}):
             raise ConfigError(
                 f"Subject {file.subject!r} ({file.path.name}) is both trained on and held out; "
                 "remove it from one side."
             )
 
 
-def _identities(path: Path, patterns: set[str]) -> set[str]:
+def _series(path: Path) -> Path:
+    """The folder of a slice, which stands for its series; any other path as it is."""
+    return path.parent if holds_dicom(path) else path
+
+
+def _identities(path: Path, root: Path, patterns: set[str]) -> set[str]:
     """What tells that two files show one subject: place, names in the path, the simulator's own account."""
-    # A slice stands for its series.
-    path = path.parent if holds_dicom(path) else path
     account = path.parent / "subject.json"
     if account.is_file():
         found = {f"folder {path.parent.resolve()}", hashlib.sha256(account.read_bytes()).hexdigest()}
@@ -221,6 +254,7 @@ def _identities(path: Path, patterns: set[str]) -> set[str]:
     matches = (re.search(pattern, path.as_posix()) for pattern in patterns)
     numbered = _NUMBERED.search(path.as_posix())
     if numbered and not account.is_file():
-        # Another cohort counts its people anew.
+        # Below one root a number is one person, whose files may lie in several folders.
         found.add(f"{numbered[0]} in {path.as_posix()[: numbered.start()]}")
+        found.add(f"{numbered[0]} below {root.resolve()}")
     return found | {f"name {match[0]}" for match in matches if match}

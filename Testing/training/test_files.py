@@ -255,6 +255,77 @@ def test_a_split_wants_to_know_whom_files_show(toy: Plain, tmp_path: Path, cohor
         DataConfig.model_validate(toy["data"])
 
 
+def people(toy: Plain, letter: str) -> list[str]:
+    """Subjects of a domain, as they are called."""
+    data = DataConfig.model_validate(toy["data"])
+    return [file.subject for file in list_files(data, getattr(data, letter))[0]]
+
+
+def people_by_table(toy: Plain, folder: Path, cohort: Path, columns: str, rows: list[str]) -> None:
+    """Files anna_1, anna_2, bert_1, bert_2 and carl_1, and a table of them for both domains."""
+    for name in ("anna_1", "anna_2", "bert_1", "bert_2", "carl_1"):
+        shutil.copy(cohort / "sub-0001" / "mr.nii.gz", folder / f"{name}.nii.gz")
+    (folder / "people.csv").write_text("\n".join([columns, *rows]), encoding="utf-8")
+    toy["data"]["roots"]["cohort"] = str(folder)
+    for letter in "ab":
+        source = toy["data"][letter]["sources"][0]
+        source |= {"table": "people.csv", "glob": None, "reference": None, "subjects": "all"}
+
+
+def test_a_table_without_people_cannot_be_split(toy: Plain, tmp_path: Path, cohort: Path) -> None:
+    people_by_table(toy, tmp_path, cohort, "image", [f"{n}.nii.gz" for n in ("anna_1", "anna_2", "bert_1")])
+    assert people(toy, "a") == ["anna_1", "anna_2", "bert_1"]
+    toy["data"]["split"] = {"held_out": 0.34}
+    with pytest.raises(ConfigError, match=r"must know whom anna_1.nii.gz .* column 'subject' of its table"):
+        listed(toy, "a")
+
+
+@given(seed=st.integers(0, 20))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_files_of_one_person_in_a_table_stay_together(
+    toy: Plain, tmp_path: Path, cohort: Path, seed: int
+) -> None:
+    rows = [f"{n}.nii.gz,{n[:4]}" for n in ("anna_1", "anna_2", "bert_1", "bert_2", "carl_1")]
+    people_by_table(toy, tmp_path, cohort, "image,subject", rows)
+    toy["data"]["split"] = {"held_out": 0.34, "seed": seed}
+    data = DataConfig.model_validate(toy["data"])
+    kept, apart = ({f.path.name[:4] for f in list_files(data, data.a, held_out=h)[0]} for h in (False, True))
+    assert len(apart) == 1
+    assert kept | apart == {"anna", "bert", "carl"}
+    assert not kept & apart
+
+
+def test_whom_a_table_holds_out_is_held_out_with_all_files(
+    toy: Plain, tmp_path: Path, cohort: Path
+) -> None:
+    people_by_table(toy, tmp_path, cohort, "image,subject", ["anna_1.nii.gz,anna", "bert_1.nii.gz,bert"])
+    (tmp_path / "others.csv").write_text("image,subject\nanna_2.nii.gz,anna\n", encoding="utf-8")
+    toy["data"]["b"]["sources"][0]["table"] = "others.csv"
+    toy["data"]["held_out"] = ["cohort:anna_1.nii.gz"]
+    with pytest.raises(ConfigError, match=r"'anna' \(anna_2.nii.gz\) is both trained on and held out"):
+        listed(toy, "b")
+    toy["data"]["held_out"] = ["cohort:bert_1.nii.gz"]
+    assert people(toy, "b") == ["anna"]
+
+
+def test_a_number_below_one_root_is_one_person(toy: Plain, tmp_path: Path, cohort: Path) -> None:
+    for folder in ("ct", "mr"):
+        (tmp_path / folder).mkdir()
+        for number in (1, 2):
+            shutil.copy(
+                cohort / "sub-0001" / f"{folder}.nii.gz", tmp_path / folder / f"sub-{number:02d}.nii.gz"
+            )
+    toy["data"]["roots"]["cohort"] = str(tmp_path)
+    for letter, folder in (("a", "ct"), ("b", "mr")):
+        source = toy["data"][letter]["sources"][0]
+        source |= {"glob": f"{folder}/sub-*.nii.gz", "reference": None, "subjects": "all"}
+    toy["data"]["a"]["sources"][0]["subjects"] = "2-2"
+    toy["data"]["held_out"] = ["cohort:ct/sub-01*"]
+    assert people(toy, "a") == ["sub-02"]
+    with pytest.raises(ConfigError, match=r"'sub-01' .*both trained on and held out"):
+        listed(toy, "b")
+
+
 def test_any_file_of_a_held_out_person_counts(toy: Plain, tmp_path: Path, cohort: Path) -> None:
     for number in (1, 2):
         folder = tmp_path / f"sub-{number:02d}"
