@@ -11,5 +11,5 @@ def gate_table(title: str, rows: Sequence[tuple[Cell, ...]]) -> Table:
     """What, measured, wanted, reached; and p, where the rows have a fifth cell."""
     columns = [Column("gate"), Column("measured", "", 3), Column("wanted"), Column("reached")]
     if rows and len(rows[0]) > len(columns):
-        columns.append(Column("p (Wilcoxon)", "", 4))
+        columns.append(Column("p (Wilcoxon, one-sided)", "", 4))
     return Table(title, tuple(columns), tuple(rows))

@@ -166,6 +166,9 @@ class SamplingConfig(Strict):
             scanned.
         min_body: slices with a smaller share of body are not drawn.
         body_above: what counts as body, in network range [-1, 1].
+        slices_with: label values; slices with none of them are not drawn. Empty for all slices.
+        centre: what patches lie around, give or take ``slack``: the "volume", of which every part is drawn, or
+            the box of its "labels" (paper 1).
         max_slice_spacing_mm: volumes with thicker slices are cut in their acquisition plane alone.
     """
 
@@ -181,6 +184,8 @@ class SamplingConfig(Strict):
     field_of_view: float = Field(default=0.15, ge=0, le=1)
     min_body: float = Field(default=0.1, ge=0, lt=1)
     body_above: float = -0.9
+    slices_with: tuple[int, ...] = ()
+    centre: Literal["volume", "labels"] = "volume"
     max_slice_spacing_mm: float = Field(default=3.0, gt=0)
 
     @field_validator("planes")
@@ -202,6 +207,18 @@ class SamplingConfig(Strict):
         if self.spatial_dims == 3 and self.neighbours:
             raise ValueError("neighbours belong to slices; with spatial_dims 3 set neighbours to 0")
         return self
+
+    @field_validator("slices_with")
+    @classmethod
+    def _labels_of_slices(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 1 <= value <= 255 for value in values):
+            raise ValueError("slices_with must name labels from 1 to 255")
+        return values
+
+    @property
+    def wants_labels(self) -> bool:
+        """Whether label maps say where patches lie."""
+        return bool(self.slices_with) or self.centre == "labels"
 
     @property
     def slices(self) -> int:
@@ -242,7 +259,7 @@ class DataConfig(FilesConfig):
     @property
     def wants_labels(self) -> bool:
         """Whether label maps are read."""
-        return bool(self.label_groups or self.masks)
+        return bool(self.label_groups or self.masks) or self.sampling.wants_labels
 
     @property
     def channels(self) -> int:
@@ -258,10 +275,13 @@ class DataConfig(FilesConfig):
         return masks
 
     @model_validator(mode="after")
-    def _masks_have_sources(self) -> DataConfig:
-        for source in self.all_sources() if self.masks else ():
+    def _labels_have_sources(self) -> DataConfig:
+        sampling = self.sampling
+        needs = {"masks": self.masks, "slices_with": sampling.slices_with, "centre": sampling.wants_labels}
+        what = next((key for key, wanted in needs.items() if wanted), None)
+        for source in self.all_sources() if what else ():
             if isinstance(source, SourceConfig) and not (source.labels or source.table):
-                raise ValueError(f"masks need label maps; source {source.name!r} has no 'labels'")
+                raise ValueError(f"{what!r} goes by label maps; source {source.name!r} has no 'labels'")
         return self
 
     @field_validator("label_groups")

@@ -60,8 +60,10 @@ def _source_file(file: Found, source: SourceConfig, config: DataConfig) -> Sourc
         reference = beside(file.path, source.reference)
     if not config.wants_labels:
         labels = None
-    if labels is None and config.masks:
-        raise ConfigError(f"{file.path} has no label map, and masks need one; name it in the table.")
+    if labels is None and (config.masks or config.sampling.wants_labels):
+        raise ConfigError(
+            f"{file.path} has no label map, by which masks or sampling go; name it in the table."
+        )
     if labels is not None and not labels.is_file():
         raise ConfigError(f"Label map {labels} is missing; make the cohort again or set labels to null.")
     if reference is not None and not reference.is_file():

@@ -28,6 +28,7 @@ class Stack:
         pair: equal for images of one subject on one grid.
         slices: per plane the indices of slices that show enough body.
         labels: (K, J, I) uint8, the label map's values; None where there is none.
+        middle: (K, J, I) in voxels, what patches lie around; None for the whole volume.
     """
 
     image: np.ndarray = field(repr=False)
@@ -37,6 +38,7 @@ class Stack:
     pair: str
     slices: dict[Plane, np.ndarray] = field(repr=False)
     labels: np.ndarray | None = field(default=None, repr=False)
+    middle: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,12 @@ def load_stack(file: SourceFile, domain: DomainConfig, config: DataConfig) -> St
     labels = None
     if file.labels is not None:
         labels = _label_values(_beside(file.labels, volume).array, file.labels)
-    slices = drawable(target, (x, y, z), config.sampling)
-    return Stack(image, target, (x, y, z), file.source, file.pair, slices, labels)
+    slices = drawable(target, (x, y, z), config.sampling, labels)
+    middle = None
+    if config.sampling.centre == "labels" and labels is not None and labels.any():
+        k, j, i = (_middle(labels, axis) for axis in range(3))
+        middle = (k, j, i)
+    return Stack(image, target, (x, y, z), file.source, file.pair, slices, labels, middle)
 
 
 def _beside(path: Path, volume: Volume) -> Volume:
@@ -138,8 +144,21 @@ def _label_values(array: np.ndarray, path: Path) -> np.ndarray:
     return values
 
 
+def _middle(labels: np.ndarray, axis: int) -> float:
+    """Of the labels' box along an axis, in voxels."""
+    places = np.flatnonzero(labels.any(axis=_other_axes(axis)))
+    return float(places[0] + places[-1]) / 2
+
+
+def _other_axes(axis: int) -> tuple[int, ...]:
+    return tuple(other for other in range(3) if other != axis)
+
+
 def drawable(
-    array: np.ndarray, spacing: tuple[float, float, float], sampling: SamplingConfig
+    array: np.ndarray,
+    spacing: tuple[float, float, float],
+    sampling: SamplingConfig,
+    labels: np.ndarray | None = None,
 ) -> dict[Plane, np.ndarray]:
     """Per plane that may be cut, the indices of slices with enough body.
 
@@ -150,6 +169,7 @@ def drawable(
         array: (K, J, I) in [-1, 1].
         spacing: (I, J, K) in mm.
         sampling: planes and thresholds.
+        labels: (K, J, I) label values, for ``slices_with``.
     """
     by_axis = spacing[::-1]
     thickest = int(np.argmax(by_axis))
@@ -160,8 +180,10 @@ def drawable(
     for plane, axis in PLANE_AXIS.items():
         if sampling.planes.get(plane, 0) <= 0 or (thick and axis != thickest):
             continue
-        share = body.mean(axis=tuple(other for other in range(3) if other != axis))
-        indices = np.flatnonzero(share >= sampling.min_body)
+        wanted = body.mean(axis=_other_axes(axis)) >= sampling.min_body
+        if sampling.slices_with and labels is not None:
+            wanted &= np.isin(labels, sampling.slices_with).any(axis=_other_axes(axis))
+        indices = np.flatnonzero(wanted)
         if indices.size:
             slices[plane] = indices
     return slices

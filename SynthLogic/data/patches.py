@@ -67,8 +67,17 @@ def draw_placement(stack: Stack, sampling: SamplingConfig, rng: np.random.Genera
     patch_mm = sampling.patch * spacing
     shape, pixel = _slice_geometry(stack, plane)
     extents = [n * s for n, s in zip(shape, pixel, strict=True)]
-    room = [abs(extent - patch_mm) / 2 + sampling.slack * min(patch_mm, extent) for extent in extents]
-    centre = (float(rng.uniform(-room[0], room[0])), float(rng.uniform(-room[1], room[1])))
+    slack = [sampling.slack * min(patch_mm, extent) for extent in extents]
+    if stack.middle is None:
+        room = [abs(extent - patch_mm) / 2 + extra for extent, extra in zip(extents, slack, strict=True)]
+        row, column = 0.0, 0.0
+    else:
+        room = slack
+        row, column = (
+            (stack.middle[axis] - (size - 1) / 2) * voxel
+            for axis, size, voxel in zip(_axes(plane), shape, pixel, strict=True)
+        )
+    centre = (row + float(rng.uniform(-room[0], room[0])), column + float(rng.uniform(-room[1], room[1])))
     # A sagittal slice has no left and right to exchange.
     mirrored = bool(rng.random() < sampling.flip) and plane != "sagittal"
     keep = _draw_keep(sampling.patch, rng) if rng.random() < sampling.field_of_view else None
@@ -150,9 +159,15 @@ def blank(image: np.ndarray, placement: Placement) -> np.ndarray:
 
 def _slice_geometry(stack: Stack, plane: Plane) -> tuple[tuple[int, int], tuple[float, float]]:
     """Shape and pixel size of a slice, (row, column)."""
-    rows, columns = (axis for axis in range(3) if axis != PLANE_AXIS[plane])
+    rows, columns = _axes(plane)
     by_axis = stack.spacing[::-1]
     return (stack.image.shape[rows], stack.image.shape[columns]), (by_axis[rows], by_axis[columns])
+
+
+def _axes(plane: Plane) -> tuple[int, int]:
+    """Axes of a volume along a slice's rows and columns."""
+    rows, columns = (axis for axis in range(3) if axis != PLANE_AXIS[plane])
+    return rows, columns
 
 
 def _draw_keep(patch: int, rng: np.random.Generator) -> Keep:

@@ -41,10 +41,14 @@ def draw_cube(stack: Stack, sampling: SamplingConfig, rng: np.random.Generator) 
     angle = math.radians(float(rng.uniform(-sampling.rotation_deg, sampling.rotation_deg)))
     side_mm, by_axis = sampling.patch * spacing, stack.spacing[::-1]
     centre = []
-    for size, voxel in zip(stack.image.shape, by_axis, strict=True):
+    for axis, (size, voxel) in enumerate(zip(stack.image.shape, by_axis, strict=True)):
         extent = size * voxel
-        room = max(extent - side_mm, 0) / 2 + sampling.slack * min(side_mm, extent)
-        centre.append((size - 1) / 2 + float(rng.uniform(-room, room)) / voxel)
+        room, middle = sampling.slack * min(side_mm, extent), (size - 1) / 2
+        if stack.middle is None:
+            room += max(extent - side_mm, 0) / 2
+        else:
+            middle = stack.middle[axis]
+        centre.append(middle + float(rng.uniform(-room, room)) / voxel)
     slices = stack.slices.get("axial")
     if slices is not None:
         nearest = float(slices[np.abs(slices - centre[0]).argmin()])

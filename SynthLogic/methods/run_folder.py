@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import os
 import platform
@@ -84,7 +85,7 @@ class RunFolder:
             for folder in (self.path / "checkpoints", self.logs, self.pictures):
                 folder.mkdir(parents=True, exist_ok=True)
             text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-            _write_whole(self.path / "config.yaml", text)
+            _write_whole(self.path / "config.yaml", text.encode())
         except OSError as error:
             raise OutputError(
                 f"{self.path} cannot be written ({error.strerror}); choose another folder."
@@ -114,17 +115,19 @@ class RunFolder:
 
     def write_account(self, account: dict[str, Any], inputs: dict[str, Tensor]) -> None:
         """Write ``run.json`` and ``inputs.npz``."""
-        _write_whole(self.path / "run.json", json.dumps(account, indent=2) + "\n")
+        _write_whole(self.path / "run.json", (json.dumps(account, indent=2) + "\n").encode())
         arrays: dict[str, Any] = {key: value.numpy() for key, value in inputs.items()}
-        np.savez_compressed(self.path / "inputs.npz", **arrays)
+        whole = io.BytesIO()
+        np.savez_compressed(whole, **arrays)
+        _write_whole(self.path / "inputs.npz", whole.getvalue())
 
     def write_split(self, held_out: Sequence[tuple[str, str]]) -> None:
         """Write ``held_out.csv``: who was kept out of the training, for whoever tests on them."""
         if not held_out:
             return
-        with (self.path / "held_out.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerows([("subject", "image"), *held_out])
+        whole = io.StringIO()
+        csv.writer(whole, lineterminator="\n").writerows([("subject", "image"), *held_out])
+        _write_whole(self.path / "held_out.csv", whole.getvalue().encode())
 
     def account(self) -> dict[str, Any]:
         """What ``write_account`` wrote."""
@@ -139,13 +142,13 @@ class RunFolder:
             return {key: torch.from_numpy(arrays[key]) for key in arrays}
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """Write a text, or leave the one that is there: a full disk must not leave half of it."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file, or leave the one that is there: a full disk must not leave half of it."""
+    if path.is_file() and path.read_bytes() == content:
         return
     partial = path.with_name(f"{path.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content)
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
@@ -166,19 +169,24 @@ def disk_trouble(error: BaseException) -> TrainingError:
 
 
 def code_version() -> str:
-    """The code's version: of the checkout if there is one, else of the package."""
+    """The code's version: of the checkout if there is one, else of the package.
+
+    It ends in "-dirty" where the package differs from what is committed; documents do not count.
+    """
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--tags"],
-            cwd=Path(__file__).resolve().parent,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        ).stdout.strip()
+        described = _git("describe", "--always", "--tags")
+        dirty = "-dirty" if _git("status", "--porcelain", "--", ".") else ""
     except (OSError, subprocess.SubprocessError):
-        described = ""
-    return f"{__version__}+{described}" if described else __version__
+        return __version__
+    return f"{__version__}+{described}{dirty}"
+
+
+def _git(*arguments: str) -> str:
+    """What git says in the package's folder."""
+    package = Path(__file__).resolve().parents[1]
+    return subprocess.run(
+        ["git", *arguments], cwd=package, capture_output=True, text=True, timeout=10, check=True
+    ).stdout.strip()
 
 
 def hardware(device: torch.device) -> str:

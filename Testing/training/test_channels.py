@@ -117,7 +117,7 @@ def test_masks_want_label_maps_that_fit(masked: Plain, cohort: Path) -> None:
     with pytest.raises(ConfigError, match="labels from 0 to 255"):
         batch_of(masked)
     masked["data"]["a"]["sources"][0]["labels"] = None
-    with pytest.raises(ConfigError, match="masks need label maps; source 'toys'"):
+    with pytest.raises(ConfigError, match="'masks' goes by label maps; source 'toys'"):
         parse_config(masked)
 
 

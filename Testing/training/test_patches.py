@@ -1,13 +1,17 @@
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from SynthLogic.data import DataConfig, SamplingConfig, Stack, load_library
+from SynthLogic.data.cutting import cut_values, draw_place
 from SynthLogic.data.library import drawable
 from SynthLogic.data.patches import Keep, Placement, blank, draw_placement
 from SynthLogic.data.patches import cut as cut_channels
+from SynthLogic.errors import ConfigError
+from SynthLogic.volume import Volume, write_volume
 
 PLANES = {"axial": 1.0, "coronal": 1.0, "sagittal": 1.0}
 
@@ -142,3 +146,64 @@ def test_a_mirror_exchanges_left_and_right_alone() -> None:
     drawn = [draw_placement(stack(rough((32, 32, 32))), sampling, rng) for _ in range(60)]
     assert {p.plane for p in drawn if p.mirrored} == {"axial", "coronal"}
     assert not any(p.mirrored for p in drawn if p.plane == "sagittal")
+
+
+def labelled_toy(toy: dict[str, Any], tmp_path: Path, labels: np.ndarray, **sampling: Any) -> DataConfig:
+    """The toy configuration with one volume of (20, 40, 40) voxels of 2 mm and its label map."""
+    rng = np.random.default_rng(3)
+    matrix = np.diag([2.0, 2.0, 2.0, 1.0])
+    image = Volume(rng.uniform(0, 1000, labels.shape).astype(np.float32), matrix)
+    (tmp_path / "sub-0001").mkdir(exist_ok=True)
+    write_volume(tmp_path / "sub-0001" / "mr.nii.gz", image)
+    write_volume(tmp_path / "sub-0001" / "labels.nii.gz", Volume(labels, matrix))
+    toy["data"]["roots"]["cohort"] = str(tmp_path)
+    for letter in "ab":
+        source = toy["data"][letter]["sources"][0]
+        source |= {"glob": "sub-*/mr.nii.gz", "reference": None, "subjects": "all", "labels": "labels.nii.gz"}
+    toy["data"]["sampling"] |= {"patch": 16, "spacing_range_mm": [2, 2], "min_body": 0, **sampling}
+    return DataConfig.model_validate(toy["data"])
+
+
+def test_slices_without_the_wanted_labels_are_not_drawn(toy: dict[str, Any], tmp_path: Path) -> None:
+    labels = np.zeros((20, 40, 40), np.uint8)
+    labels[4:12, 10:20, 25:35] = 1
+    labels[6:9, 12:15, 28:30] = 2
+    config = labelled_toy(toy, tmp_path, labels, slices_with=[2], planes=PLANES)
+    (one,) = load_library(config, config.b).stacks
+    assert {plane: list(found) for plane, found in one.slices.items()} == {
+        "axial": [6, 7, 8],
+        "coronal": [12, 13, 14],
+        "sagittal": [28, 29],
+    }
+    config = labelled_toy(toy, tmp_path, labels, slices_with=[9], planes=PLANES)
+    with pytest.raises(ConfigError, match="No MR volume has a slice to draw"):
+        load_library(config, config.b)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_patches_lie_around_the_labels(toy: dict[str, Any], tmp_path: Path, dims: int) -> None:
+    labels = np.zeros((20, 40, 40), np.uint8)
+    labels[4:20, 2:18, 22:38] = 3
+    config = labelled_toy(
+        toy, tmp_path, labels, centre="labels", slices_with=[3], slack=0, rotation_deg=0, field_of_view=0,
+        spatial_dims=dims, planes={"axial": 1},
+    )  # fmt: skip
+    (one,) = load_library(config, config.b).stacks
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        assert (cut_values(one, draw_place(one, config.sampling, rng), config.sampling) == 3).all()
+    moved = config.sampling.model_copy(update={"slack": 0.25})
+    shares = [(cut_values(one, draw_place(one, moved, rng), moved) == 3).mean() for _ in range(20)]
+    assert 0.3 < min(shares) < 0.9
+
+
+def test_where_patches_lie_needs_label_maps(toy: dict[str, Any], tmp_path: Path) -> None:
+    labels = np.ones((20, 40, 40), np.uint8)
+    config = labelled_toy(toy, tmp_path, labels, centre="labels")
+    assert config.wants_labels
+    toy["data"]["b"]["sources"][0]["labels"] = None
+    with pytest.raises(ValueError, match="'centre' goes by label maps; source 'toys' has no 'labels'"):
+        DataConfig.model_validate(toy["data"])
+    toy["data"]["sampling"]["slices_with"] = [0]
+    with pytest.raises(ValueError, match="slices_with must name labels from 1 to 255"):
+        DataConfig.model_validate(toy["data"])

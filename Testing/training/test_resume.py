@@ -1,10 +1,15 @@
 """Every method of translation goes on to the same bits after a stop at any iteration."""
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from SynthLogic.methods import TrainProgress, parse_config, train
 from SynthLogic.methods.run_folder import RunFolder
@@ -74,3 +79,31 @@ def test_stopped_anywhere_it_ends_the_same(toy: Plain, cohort: Path, tmp_path: P
     one, other = weights(tmp_path / "straight"), weights(tmp_path / "stopped")
     assert one.keys() == other.keys()
     assert all(torch.equal(value, other[key]) for key, value in one.items())
+
+
+def test_killed_anywhere_it_ends_the_same(toy: Plain, cohort: Path, tmp_path: Path) -> None:
+    plain = configured(toy, cohort, "cyclegan-gc")
+    plain["schedule"] = {"constant": 40, "decay": 20}
+    plain["intervals"] |= {"checkpoint": 3, "keep": 2}
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(plain), encoding="utf-8")
+    train(parse_config(plain), tmp_path / "straight")
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "SynthLogic.cli", "train", str(path), "--output", str(killed)]
+    for reached in (7, 25):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 120
+        while iteration_of(killed) < reached and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    train(parse_config(plain), killed)
+    one, other = weights(tmp_path / "straight"), weights(killed)
+    assert all(torch.equal(value, other[key]) for key, value in one.items())
+    assert not list(killed.rglob("*.partial"))
+
+
+def iteration_of(run: Path) -> int:
+    """The newest checkpoint's."""
+    path = RunFolder(run).newest_checkpoint()
+    return 0 if path is None else int(path.stem.rpartition("-")[2])
