@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ from SynthLogic.cli.console import Answer, progress_bar, warn
 from SynthLogic.cli.group import needs_extra
 from SynthLogic.cli.interrupt import cancel_on_interrupt
 from SynthLogic.cli.options import DebugFlag, JsonFlag, example
-from SynthLogic.errors import Cancelled, ConfigError
+from SynthLogic.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,10 +63,8 @@ def train(
             bar(progress.done, progress.total, "iterations")
             if not sys.stderr.isatty() or progress.message.startswith("Warning"):
                 sys.stderr.write(progress.message + "\n")
-            if cancelled():
-                raise Cancelled("Training was cancelled; the same command goes on from the last checkpoint.")
 
-        result = run_training(settings, folder, resume=resume, progress=report)
+        result = run_training(settings, folder, resume=resume, progress=report, cancelled=cancelled)
     for message in result.warnings:
         warn(message)
     bundles = [str(path) for path in result.bundles]
@@ -103,7 +102,7 @@ def _with_options(
         settings = settings.with_roots(folders)
     if max_time is None:
         return settings
-    if max_time <= 0:
+    if not 0 < max_time < math.inf:
         raise ConfigError(f"--max-time {max_time:g} is no time to train in; give minutes above 0.")
     return settings.model_copy(update={"max_minutes": max_time})
 

@@ -99,6 +99,9 @@ class FilesConfig(Strict):
 
     @model_validator(mode="after")
     def _roots_known(self) -> FilesConfig:
+        bare = next((entry for entry in self.held_out if not all(entry.partition(":")[::2])), None)
+        if bare is not None:
+            raise ValueError(f"held_out {bare!r} is not ROOT:GLOB; write for example 'real:sub-01/*'")
         used = [source.root for source in self.all_sources()]
         used += [glob.partition(":")[0] for glob in self.held_out]
         for root in used:
@@ -167,8 +170,8 @@ class SamplingConfig(Strict):
         min_body: slices with a smaller share of body are not drawn.
         body_above: what counts as body, in network range [-1, 1].
         slices_with: label values; slices with none of them are not drawn. Empty for all slices.
-        centre: what patches lie around, give or take ``slack``: the "volume", of which every part is drawn, or
-            the box of its "labels" (paper 1).
+        centre: what patches lie around, give or take ``slack``: the "volume", of which every part is drawn,
+            or the box of its "labels" (paper 1).
         max_slice_spacing_mm: volumes with thicker slices are cut in their acquisition plane alone.
     """
 

@@ -52,6 +52,18 @@ def list_files(
     return [_source_file(file, domain.sources[file.source], config) for file in found], missing
 
 
+def refuse_shared_files(config: DataConfig) -> None:
+    """Refuse a file that is in both domains: what would be translated into what?
+
+    Raises:
+        ConfigError: there is one; or see ``list_files``.
+    """
+    a, b = (list_files(config, domain)[0] for domain in (config.a, config.b))
+    both = {file.path.resolve() for file in a} & {file.path.resolve() for file in b}
+    if both:
+        raise ConfigError(f"{min(both)} is in both domains; correct the sources of one of them.")
+
+
 def _source_file(file: Found, source: SourceConfig, config: DataConfig) -> SourceFile:
     labels, reference = file.labels, file.reference
     if source.labels and labels is None:

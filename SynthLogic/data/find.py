@@ -69,17 +69,20 @@ def find_files(
         root = config.roots[source.root]
         found = _of_source(index, source, root)
         if not found and source.required:
-            what = source.glob or source.table or "volume"
+            what = source.glob or ("row in " + source.table if source.table else "volume")
             where = f"no {what} below {root}" if root else f"no folder is given for root {source.root!r}"
+            if root and not Path(root).is_dir():
+                where = f"there is no folder {root}"
             raise ConfigError(
                 f"Source {source.name!r} of the {group} is empty ({where}); correct roots, glob or subjects."
             )
         if not found:
             missing.append(f"Source {source.name!r}{remark} is not here; trained without it.")
         files += found
+    _refuse_two_people(files)
     if config.split is not None:
         apart = _kept_out(config)
-        files = [file for file in files if (file.subject in apart) == held_out]
+        files = [file for file in files if (file.subject.casefold() in apart) == held_out]
         if not files and not held_out:
             raise ConfigError(f"The split leaves the {group} without a subject; lower data.split.held_out.")
     elif held_out:
@@ -125,16 +128,26 @@ def _there(index: int, source: FileSource, root: str | None) -> list[Found]:
     if source.table is not None:
         found = list(_from_table(index, source, folder))
     else:
-        paths = sorted(folder.glob(source.glob)) if source.glob else volumes_below(folder)
+        paths = _matches(folder, source.glob) if source.glob else volumes_below(folder)
         found = [
             Found(index, path, subject_of(path, source), known=_says_who(path, source)) for path in paths
         ]
-    if source.glob is None and source.table is None:
+    if source.table is None:
         # Labels and references lie beside the images; they are no images.
-        other = [t for t in (getattr(source, "labels", None), getattr(source, "reference", None)) if t]
+        templates = (getattr(source, "labels", None), getattr(source, "reference", None))
+        other = [template for template in templates if isinstance(template, str)]
         others = {beside(f.path, template).resolve() for f in found for template in other}
         found = [f for f in found if f.path.resolve() not in others]
     return found
+
+
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except (ValueError, NotImplementedError) as error:
+        raise ConfigError(
+            f"{pattern!r} is no pattern of files below a root ({error}); write for example 'sub-*/ct.nii.gz'."
+        ) from error
 
 
 def _from_table(index: int, source: FileSource, root: Path) -> Iterator[Found]:
@@ -190,10 +203,13 @@ def _selected(path: Path, source: FileSource) -> bool:
 
 
 def _kept_out(config: FilesConfig) -> set[str]:
-    """The subjects that ``split`` keeps out: a hash orders them, so adding some does not shuffle the rest."""
+    """The subjects that ``split`` keeps out: a hash orders them, so adding some does not shuffle the rest.
+
+    Names that differ in their case alone are one person.
+    """
     split = config.split
     assert split is not None
-    subjects = set()
+    subjects: dict[str, str] = {}
     for index, source in enumerate(config.all_sources()):
         for file in _of_source(index, source, config.roots[source.root]):
             if not file.known:
@@ -202,9 +218,22 @@ def _kept_out(config: FilesConfig) -> set[str]:
                     "source a 'subject', a regular expression that names people in paths, or fill the "
                     "column 'subject' of its table."
                 )
-            subjects.add(file.subject)
-    ordered = sorted(subjects, key=lambda s: hashlib.sha256(f"{split.seed} {s}".encode()).hexdigest())
+            key = file.subject.casefold()
+            subjects[key] = min(file.subject, subjects.get(key, file.subject))
+    ordered = sorted(
+        subjects, key=lambda s: hashlib.sha256(f"{split.seed} {subjects[s]}".encode()).hexdigest()
+    )
     return set(ordered[: max(1, round(split.held_out * len(ordered)))])
+
+
+def _refuse_two_people(files: Sequence[Found]) -> None:
+    subjects: dict[Path, str] = {}
+    for file in files:
+        before = subjects.setdefault(file.path.resolve(), file.subject)
+        if before != file.subject:
+            raise ConfigError(
+                f"{file.path.name} shows {before!r} in one place and {file.subject!r} in another; correct it."
+            )
 
 
 def _refuse_held_out(config: FilesConfig, sources: Sequence[FileSource], files: list[Found]) -> None:
@@ -225,7 +254,7 @@ def _refuse_held_out(config: FilesConfig, sources: Sequence[FileSource], files: 
         if root is None or not Path(root).is_dir():
             # Nothing of a folder that is not here can be trained on.
             continue
-        paths = sorted(Path(root).glob(glob))
+        paths = _matches(Path(root), glob)
         if not paths:
             raise ConfigError(f"Nothing matches {entry!r} of data.held_out; correct it or remove it.")
         for path in map(_series, paths):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from SynthLogic.data.config import DataConfig, DomainConfig, Plane, SamplingConfig
 from SynthLogic.data.files import SourceFile, list_files
-from SynthLogic.errors import ConfigError
+from SynthLogic.errors import ConfigError, InputError
 from SynthLogic.volume import Volume, read_volume
 
 PLANE_AXIS: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
@@ -112,7 +112,10 @@ def load_library(
 def load_stack(file: SourceFile, domain: DomainConfig, config: DataConfig) -> Stack:
     """Read one volume, its reference and its label map."""
     volume, _ = read_volume(file.path).volume.canonical()
-    image = domain.intensity.forward(volume)[0].astype(np.float16)
+    try:
+        image = domain.intensity.forward(volume)[0].astype(np.float16)
+    except InputError as error:
+        raise InputError(f"{file.path}: {error}") from error
     target = image
     if file.reference is not None:
         clean = _beside(file.reference, volume)
@@ -127,6 +130,32 @@ def load_stack(file: SourceFile, domain: DomainConfig, config: DataConfig) -> St
         k, j, i = (_middle(labels, axis) for axis in range(3))
         middle = (k, j, i)
     return Stack(image, target, (x, y, z), file.source, file.pair, slices, labels, middle)
+
+
+def refuse_absent_labels(
+    wanted: Mapping[str, Sequence[int]], libraries: Sequence[Library], what: str
+) -> None:
+    """Refuse names of labels that no label map holds: nothing could be learned of them.
+
+    Args:
+        wanted: label values by name.
+        libraries: all that there is.
+        what: the configuration's key, for the message.
+
+    Raises:
+        ConfigError: see above.
+    """
+    maps = (stack.labels for library in libraries for stack in library.stacks if stack.labels is not None)
+    present = np.zeros(256, bool)
+    for labels in maps if wanted else ():
+        present |= np.bincount(labels.ravel(), minlength=256) > 0
+    for name, values in wanted.items():
+        if not present[list(values)].any():
+            there = ", ".join(str(value) for value in np.flatnonzero(present) if value)
+            raise ConfigError(
+                f"No label map holds {what}.{name} ({', '.join(map(str, values))}); there are "
+                f"{there or 'none'}: correct the values."
+            )
 
 
 def _beside(path: Path, volume: Volume) -> Volume:

@@ -194,10 +194,10 @@ def tables(scale: Scale, found: dict[str, Any]) -> list[Table]:
     )
     note = (
         f"MR of seed {MR_SEED}, CT of seed {CT_SEED}, tested on {scale.tested} people of seed {TEST_SEED}; "
-        f"{scale.spacing_mm:g} mm, coronal slices turned by up to 3 degrees; {scale.size.text}; training seeds "
-        f"{', '.join(map(str, scale.seeds))}, and p over people, each the mean of the seeds. Trained on noisy "
-        "images with their bias field, not corrected by N4, and measured against noise-free ones. The paper's "
-        "volumes are real and its networks larger; its figures are there for their differences."
+        f"{scale.spacing_mm:g} mm, coronal slices turned by up to 3 degrees; {scale.size.text}; training "
+        f"seeds {', '.join(map(str, scale.seeds))}, and p over people, each the mean of the seeds. Trained "
+        "on noisy images with their bias field, not corrected by N4, and measured against noise-free ones. "
+        "The paper's volumes are real and its networks larger; its figures are there for their differences."
     )
     table = Table("Hip, MR to CT without pairs", columns, tuple(rows), (note, environment()))
     return [table, _gates(scale, pooled)]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from SynthLogic.bundles import Card
 from SynthLogic.data import Stream
 from SynthLogic.errors import BundleError, ConfigError
 from SynthLogic.methods.config import ScheduleConfig, TrainConfig, explain
@@ -78,6 +79,9 @@ class Method(LightningModule):
             return cls.weights_class.model_validate(config.losses)
         except ValidationError as error:
             raise ConfigError(explain(error, "losses")) from error
+
+    def check_parent(self, key: str, card: Card) -> None:
+        """Raise ConfigError for a bundle whose weights make no sense as the beginning of network ``key``."""
 
     @classmethod
     @abstractmethod

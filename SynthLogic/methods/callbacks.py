@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from SynthLogic.errors import TrainingError
+from SynthLogic.errors import Cancelled, TrainingError
 from SynthLogic.methods.base import Method
 from SynthLogic.methods.config import TrainConfig
 from SynthLogic.methods.log_pictures import draw_losses, draw_samples
@@ -63,6 +64,7 @@ class Overseer(Callback):
         pictures: fixed batch to show.
         report: told every log line, or None.
         samples_per_epoch: see ``Material``.
+        cancelled: asked after each iteration whether to stop there.
     """
 
     def __init__(
@@ -72,9 +74,10 @@ class Overseer(Callback):
         pictures: dict[str, Tensor],
         report: Report | None,
         samples_per_epoch: int = 0,
+        cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self.config, self.folder, self.pictures, self.report = config, folder, pictures, report
-        self.samples_per_epoch = samples_per_epoch
+        self.samples_per_epoch, self.cancelled = samples_per_epoch, cancelled
         self.waiting = DataClock(torch.device("cpu"))
         self.lines, self.advised = 0, False
         self.started = self.last_line = time.monotonic()
@@ -116,6 +119,12 @@ class Overseer(Callback):
             self._save(trainer, method)
         if last:
             trainer.should_stop = True
+        elif self.cancelled is not None and self.cancelled():
+            # Without a log line: the next one says the same as if nothing had happened.
+            self._save(trainer, method)
+            raise Cancelled(
+                f"Stopped at iteration {method.iteration} with a checkpoint; the same command goes on."
+            )
         self.waiting.end_step()
 
     def _line(self, trainer: Trainer, method: Method, now: float) -> None:
@@ -175,6 +184,9 @@ class Overseer(Callback):
         partial = path.with_suffix(".partial")
         try:
             trainer.save_checkpoint(partial)
+            # A power cut must not leave an empty file under a good name.
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
             partial.replace(path)
         except (OSError, RuntimeError) as error:
             partial.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -58,7 +58,7 @@ class OptimiserConfig(_Strict):
     """Adam; ``clip_norm`` is the largest gradient norm of a step, null leaves gradients as they are."""
 
     lr: float = Field(default=2e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.5, 0.999)
     clip_norm: float | None = Field(default=None, gt=0)
 
 
@@ -168,7 +168,7 @@ class TrainConfig(_Strict):
     channels_last: bool = False
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     threads: int | None = Field(default=None, ge=1)
-    max_minutes: float | None = Field(default=None, gt=0)
+    max_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     intervals: IntervalConfig = IntervalConfig()
     data: FilesConfig
     limits: tuple[str, ...] = ()

@@ -13,6 +13,21 @@ from SynthLogic.methods.config import TrainConfig, explain
 from SynthLogic.methods.register import method_named
 
 
+class _Once(yaml.SafeLoader):
+    """YAML in which a key stands once: of two, one would silently be ignored."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As in any loader, after a look at the keys."""
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"key {key.value!r} stands twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def load_config(path: str | Path) -> TrainConfig:
     """Read a configuration from a YAML file.
 
@@ -48,7 +63,7 @@ def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Once)
     except OSError as error:
         reason = error.strerror or "unreadable"
         raise ConfigError(f"Configuration {path} cannot be read ({reason}); give a YAML file.") from error

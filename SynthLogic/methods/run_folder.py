@@ -15,6 +15,7 @@ import errno
 import io
 import json
 import os
+import pickle
 import platform
 import re
 import subprocess
@@ -59,9 +60,12 @@ class RunFolder:
         """The checkpoint to go on from, or None for a new run.
 
         Raises:
-            OutputError: the folder holds a run and ``resume`` is false.
+            OutputError: the folder holds a run and ``resume`` is false, its newest checkpoint is damaged, or
+                there is a file in its place.
             ConfigError: the folder holds a run of another configuration.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(f"{self.path} is a file; choose a folder for the training.")
         checkpoint = self.newest_checkpoint()
         if checkpoint is not None and not resume:
             raise OutputError(f"{self.path} already holds a training; resume it or choose another folder.")
@@ -73,6 +77,7 @@ class RunFolder:
                     f"{self.path} holds a training with another {changed[0]!r}; choose another folder or the "
                     "configuration it was started with."
                 )
+            self.saved(checkpoint)
         return checkpoint
 
     def make(self, config: TrainConfig) -> None:
@@ -135,6 +140,53 @@ class RunFolder:
             return json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise OutputError(f"{self.path} holds no training (run.json is missing or damaged).") from error
+
+    def saved(self, checkpoint: Path) -> dict[str, Any]:
+        """What a checkpoint holds, on the CPU.
+
+        Raises:
+            OutputError: it is damaged.
+        """
+        try:
+            found: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            others = len(self.checkpoints()) > 1
+            then = "the one before it is taken then" if others else "there is no other one"
+            raise OutputError(
+                f"Checkpoint {checkpoint} is damaged and cannot be read; remove it ({then})."
+            ) from error
+        return found
+
+    def refuse_other_data(self, volumes: dict[str, list[int]], held_out: Sequence[tuple[str, str]]) -> None:
+        """Refuse to go on with other volumes than those the training began with, or other people held out.
+
+        The folders may have moved.
+
+        Args:
+            volumes: see ``Material``.
+            held_out: likewise.
+
+        Raises:
+            ConfigError: the data are others.
+        """
+        before = self.account().get("volumes")
+        now = json.loads(json.dumps(volumes))
+        apart = {(subject, Path(path).name) for subject, path in held_out}
+        if before == now and apart == self._held_out():
+            return
+        raise ConfigError(
+            f"The data are not those that the training in {self.path} began with (volumes {before}, now "
+            f"{now}; {len(self._held_out())} files held out, now {len(apart)}); give it the data of its "
+            "beginning, or choose another folder."
+        )
+
+    def _held_out(self) -> set[tuple[str, str]]:
+        """Subject and file name of those that ``write_split`` wrote."""
+        try:
+            text = (self.path / "held_out.csv").read_text(encoding="utf-8")
+        except OSError:
+            return set()
+        return {(row["subject"], Path(row["image"]).name) for row in csv.DictReader(io.StringIO(text))}
 
     def inputs(self) -> dict[str, Tensor]:
         """The fixed batch."""

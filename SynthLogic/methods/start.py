@@ -33,6 +33,7 @@ def begin_with(method: Method, config: TrainConfig) -> dict[str, Any]:
             weights = parent.load_network().state_dict()
         except BundleError as error:
             raise ConfigError(f"start_from.{key}: {error}") from error
+        method.check_parent(key, parent.card)
         _same_licence(parent, config)
         try:
             method.generators[key].load_state_dict(weights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from SynthLogic.errors import Cancelled, DeviceError
 from SynthLogic.methods.base import Method
 from SynthLogic.methods.callbacks import Overseer, Report, TrainProgress
 from SynthLogic.methods.config import TrainConfig
-from SynthLogic.methods.export import export_run
+from SynthLogic.methods.export import check_cards, export_run
 from SynthLogic.methods.family import Material
 from SynthLogic.methods.register import method_named
 from SynthLogic.methods.run_folder import RunFolder, code_version, disk_trouble, hardware
@@ -45,7 +45,11 @@ class TrainResult:
 
 
 def train(
-    config: TrainConfig, output_folder: str | Path, resume: bool = True, progress: Report | None = None
+    config: TrainConfig,
+    output_folder: str | Path,
+    resume: bool = True,
+    progress: Report | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> TrainResult:
     """Train, or go on with the training that lies in the folder, and export its bundles.
 
@@ -57,13 +61,14 @@ def train(
         output_folder: see ``SynthLogic.methods.run_folder``; bundles go to ``bundles/`` in it.
         resume: go on from the newest checkpoint in the folder; if false, the folder must hold none.
         progress: told where the training stands.
+        cancelled: asked after each iteration whether to stop there, with a checkpoint.
 
     Raises:
         ConfigError: the configuration, or its data.
         DeviceError: the device or precision does not exist here.
         OutputError: the folder.
         TrainingError: losses are no longer numbers, or the disk is full; the last good checkpoint stays.
-        Cancelled: the user interrupted it; the last checkpoint stays.
+        Cancelled: the user stopped it; with a checkpoint if by ``cancelled``, else the last one stays.
     """
     device = _device(config)
     if config.threads:
@@ -88,12 +93,16 @@ def train(
         say(f"Warning: {note}")
     method.batches, method.validation = material.stream, material.validation
     pictures = method.batches.pictures(config.intervals.rows)
+    account = {**_account(material, device), **origin}
+    check_cards(method, account, pictures)
+    if checkpoint is not None:
+        folder.refuse_other_data(material.volumes, material.held_out)
     folder.make(config)
     try:
-        folder.write_account({**_account(material, device), **origin}, pictures)
+        folder.write_account(account, pictures)
         folder.write_split(material.held_out)
         with _quiet():
-            overseer = Overseer(config, folder, pictures, progress, material.samples_per_epoch)
+            overseer = Overseer(config, folder, pictures, progress, material.samples_per_epoch, cancelled)
             _fit(_trainer(config, device, folder, overseer), method, checkpoint)
     except OSError as error:
         raise disk_trouble(error) from error

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 
 from SynthLogic.bundles import (
@@ -22,7 +22,8 @@ from SynthLogic.bundles import (
     Spatial,
 )
 from SynthLogic.data import Batches, DataConfig, DomainConfig, SamplingConfig, load_library
-from SynthLogic.data.files import list_files
+from SynthLogic.data.files import list_files, refuse_shared_files
+from SynthLogic.data.library import refuse_absent_labels
 from SynthLogic.errors import ConfigError
 from SynthLogic.methods.base import Method
 from SynthLogic.methods.config import BundleText, TrainConfig
@@ -66,6 +67,14 @@ class TranslationConfig(TrainConfig):
     data: DataConfig
     coverage: CoverageConfig
 
+    @field_validator("bundles")
+    @classmethod
+    def _names_differ(cls, bundles: dict[Direction, BundleText]) -> dict[Direction, BundleText]:
+        names = [text.name for text in bundles.values()]
+        if len(set(names)) < len(names):
+            raise ValueError(f"both bundles are called {names[0]!r}; give each a name of its own")
+        return bundles
+
     def exports(self) -> dict[str, BundleText]:
         """One bundle for each direction that is named."""
         return {str(direction): text for direction, text in self.bundles.items()}
@@ -79,7 +88,11 @@ class Translation(Family):
     def read(self, config: TranslationConfig, say: Callable[[str], None]) -> Material:
         """Read the volumes of both domains."""
         data = config.data
+        refuse_shared_files(data)
         a, b = (load_library(data, domain, say) for domain in (data.a, data.b))
+        refuse_absent_labels(data.masks, (a, b), "masks")
+        if data.label_groups and not any(stack.labels is not None for stack in (*a.stacks, *b.stacks)):
+            raise ConfigError("label_groups are set, and no volume has a label map; give sources 'labels'.")
         volumes = {"a": a.counts(data.a), "b": b.counts(data.b)}
         stream = Batches(data, a, b, size=config.batch, seed=config.seed)
         held_out = held_out_of(data, (data.a, data.b))
@@ -157,6 +170,17 @@ class TranslationMethod(Method):
         """A generator for each direction."""
         name, arguments = config.network.name, cls.family.arguments(config)
         return {d: build_network(name, arguments) for d in cls.directions(config)}
+
+    def check_parent(self, key: str, card: Card) -> None:
+        """Refuse a bundle of the other direction."""
+        data = self.config.data
+        wanted = tuple((data.a if letter == "a" else data.b).modality for letter in (key[0], key[-1]))
+        given = (card.input.modality, card.output.modality)
+        if given != wanted:
+            raise ConfigError(
+                f"start_from.{key} wants a bundle from {' to '.join(wanted)}; {card.name!r} goes from "
+                f"{' to '.join(given)}."
+            )
 
     def slices(self, x: Tensor) -> Tensor:
         """The images (N, slices, *spatial) of what a generator reads or gives, without the masks."""

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from SynthLogic.bundles import Card, Coverage, LabelChannel, NetworkSpec, Precision
 from SynthLogic.data import Library, load_library
 from SynthLogic.data.batches import pairs_of
+from SynthLogic.data.library import refuse_absent_labels
 from SynthLogic.data.segmentation import SegmentationBatches, SegmentationDataConfig
 from SynthLogic.data.stream import PICTURES
 from SynthLogic.errors import ConfigError
@@ -81,6 +82,7 @@ class Segmentation(Family):
             volumes["second"] = second.counts(data.second)
         notes = (*image.notes, *(second.notes if second else ()))
         image, unpaired = _with_partners(_labelled(image), second)
+        refuse_absent_labels(data.structures, (image,), "structures")
         notes += unpaired
         stream = SegmentationBatches(data, image, second, size=config.batch, seed=config.seed)
         validation = None
@@ -202,7 +204,14 @@ class UNetMethod(Method):
     @classmethod
     def build(cls, config: SegmentationConfig) -> dict[str, nn.Module]:
         """The one network."""
-        return {"network": build_network(config.network.name, cls.family.arguments(config))}
+        network = build_network(config.network.name, cls.family.arguments(config))
+        patch, smallest = config.data.sampling.patch, 2 * int(getattr(network, "divisor", 1))
+        if patch < smallest:
+            raise ConfigError(
+                f"Patches of {patch} pixels are too small for the U-Net's down-samplings; set sampling.patch "
+                f"to {smallest} or more, or lower network.arguments.levels."
+            )
+        return {"network": network}
 
     def optimised(self) -> list[Iterable[nn.Parameter]]:
         """The network."""

@@ -37,7 +37,7 @@ def build_network(name: str, arguments: dict[str, Any]) -> nn.Module:
     network = getattr(importlib.import_module(module), kind)
     try:
         built: nn.Module = network(**arguments)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise BundleError(
             f"Network {name!r} does not accept the card's arguments ({error}); correct the card."
         ) from error

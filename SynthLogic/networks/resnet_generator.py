@@ -84,6 +84,8 @@ class ResnetGenerator(nn.Module):
         super().__init__()
         if spatial_dims not in (2, 3):
             raise ValueError(f"spatial_dims is {spatial_dims}; it must be 2 or 3")
+        if features < 1 or blocks < 0:
+            raise ValueError(f"features is {features} and blocks {blocks}; they must be at least 1 and 0")
         if upsampling not in ("transpose", "resize"):
             raise ValueError(f"upsampling is {upsampling!r}; it must be 'transpose' or 'resize'")
         if norm not in ("instance", "group"):

@@ -90,7 +90,11 @@ def test_a_deformed_brain_is_the_brain_deformed(work: Path, tmp_path: Path) -> N
 
 
 def test_nobody_is_trained_on_and_tested(work: Path, tmp_path: Path) -> None:
-    for name, trained in (("paper1-table1", "mr ct"), ("paper2-table1", "mr ct"), ("paper3-tables", "people")):
+    for name, trained in (
+        ("paper1-table1", "mr ct"),
+        ("paper2-table1", "mr ct"),
+        ("paper3-tables", "people"),
+    ):
         experiments.run(name, "smoke", tmp_path, work=work)
         (room,) = work.glob(f"{name.split('-')[0]}-smoke-*")
         people = {
@@ -128,8 +132,10 @@ def test_gates_of_paper_1_say_what_was_found() -> None:
     assert not any(poor.values())
     # 0.946 and 1.148 of real alone, just missed.
     near = gates(0.566, 0.60, 0.61, 0.687, 0.70)
-    assert [value for value in near.values()] == [False, False, True, True, True, True]
-    table = paper1.tables(scale, {f"unet-{s}-{n}": [0.1 * (n + 1)] * 12 for s in range(2) for n in range(5)})[0]
+    assert list(near.values()) == [False, False, True, True, True, True]
+    table = paper1.tables(scale, {f"unet-{s}-{n}": [0.1 * (n + 1)] * 12 for s in range(2) for n in range(5)})[
+        0
+    ]
     assert table.rows[2][3:5] == pytest.approx((0.3, 1.5))
 
 
@@ -162,13 +168,20 @@ def test_gates_of_paper_3_say_what_was_found() -> None:
     def gates(psnr: float, ssim: float, lost: float, voxels: float) -> dict[str, object]:
         found = {}
         for method, word in itertools.product(("cycle", "dicycle"), ("deformed", "undeformed")):
-            one = {"mse": 0.2, "psnr": 20.0, "ssim": 0.6, "ssim_brain": 0.5, "voxels": 1.3, "voxels_input": 1.2}
+            one = {
+                "mse": 0.2,
+                "psnr": 20.0,
+                "ssim": 0.6,
+                "ssim_brain": 0.5,
+                "voxels": 1.3,
+                "voxels_input": 1.2,
+            }
             if method == "dicycle":
                 one |= {"voxels": voxels, "voxels_input": voxels}
                 one["psnr"] += psnr if word == "deformed" else -lost
                 one["ssim"] += ssim
             people = [{key: value + 0.001 * n for key, value in one.items()} for n in range(8)]
-            found[f"{method}-{word}-1"] = {direction: people for direction in paper3.DIRECTIONS}
+            found[f"{method}-{word}-1"] = dict.fromkeys(paper3.DIRECTIONS, people)
         return reached(paper3.tables(scale, found)[1])
 
     good = gates(3.5, 0.2, 0.8, 0.3)

@@ -295,9 +295,7 @@ def test_files_of_one_person_in_a_table_stay_together(
     assert not kept & apart
 
 
-def test_whom_a_table_holds_out_is_held_out_with_all_files(
-    toy: Plain, tmp_path: Path, cohort: Path
-) -> None:
+def test_whom_a_table_holds_out_is_held_out_with_all_files(toy: Plain, tmp_path: Path, cohort: Path) -> None:
     people_by_table(toy, tmp_path, cohort, "image,subject", ["anna_1.nii.gz,anna", "bert_1.nii.gz,bert"])
     (tmp_path / "others.csv").write_text("image,subject\nanna_2.nii.gz,anna\n", encoding="utf-8")
     toy["data"]["b"]["sources"][0]["table"] = "others.csv"
