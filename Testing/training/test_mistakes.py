@@ -134,7 +134,7 @@ def test_other_data_are_not_gone_on_with(toy: Plain, cohort: Path, tmp_path: Pat
 
 def test_a_file_in_place_of_the_folder(toy: Plain, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine", encoding="utf-8")
-    with pytest.raises(OutputError, match="run is a file; choose a folder"):
+    with pytest.raises(OutputError, match=r"run is a file; choose a folder"):
         train(parse_config(toy), tmp_path / "run")
     assert (tmp_path / "run").read_text(encoding="utf-8") == "mine"
 
@@ -235,7 +235,7 @@ def test_patches_too_small_for_a_unet(toy: Plain, tmp_path: Path) -> None:
             "sampling": toy["data"]["sampling"] | {"patch": 32},
         },
     }
-    with pytest.raises(ConfigError, match="Patches of 32 pixels are too small .* set sampling.patch to 64"):
+    with pytest.raises(ConfigError, match=r"Patches of 32 pixels are too small .* set sampling.patch to 64"):
         train(parse_config(plain), tmp_path / "run")
 
 
