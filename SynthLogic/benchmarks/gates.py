@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from SynthLogic.review.tables import Cell, Column, Table
 
 
-def gate_table(title: str, rows: Sequence[tuple[Cell, ...]]) -> Table:
-    """What, measured, wanted, reached; and p, where the rows have a fifth cell."""
+def gate_table(title: str, rows: Sequence[tuple[Cell, ...]], more: Sequence[Column] = ()) -> Table:
+    """What, measured, wanted, reached; and p, where the rows have a fifth cell; and ``more`` columns."""
     columns = [Column("gate"), Column("measured", "", 3), Column("wanted"), Column("reached")]
     if rows and len(rows[0]) > len(columns):
         columns.append(Column("p (Wilcoxon, one-sided)", "", 4))
-    return Table(title, tuple(columns), tuple(rows))
+    return Table(title, (*columns, *more), tuple(rows))

@@ -57,7 +57,8 @@ def run(
     room = (work / f"{folder}-{scale}-{digest(size)}").resolve()
     more = {"real_data": real_data} if name == "paper1-sunnybrook" else {}
     tables: list[Table] = module.run(size, room, workers=workers, report=report, **more)
-    tables = [replace(table, notes=(*table.notes, account(room))) for table in tables]
+    made = account(room, getattr(module, "NOT_ITS_OWN", ""))
+    tables = [replace(table, notes=(*table.notes, made)) for table in tables]
     write_tables(tables, output / f"{name}-{scale}")
     return tables
 

@@ -27,6 +27,8 @@ from SynthLogic.volume import Volume, read_volume
 
 MR_SEED, CT_SEED = 41, 42
 WINDOW = (-150.0, 350.0)
+# Trainings and results in the same folder that are those of ``paper2_segmentation``.
+NOT_ITS_OWN = "unet-*"
 _BINS = 64
 # Losses of each way to train.
 WAYS: dict[str, dict[str, Any]] = {
@@ -163,24 +165,24 @@ def grey(hu: np.ndarray) -> np.ndarray:
 def tables(scale: Scale, found: dict[str, Any]) -> list[Table]:
     """The paper's table with its figures beside ours, and the gates."""
     keys = ("mae", "psnr", "mi_ct", "mi_mr")
+    # (Seed, person) of each figure.
     pooled: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    spread: dict[tuple[str, str], float | None] = {}
     for amount in ("few", "many"):
         for way in WAYS:
-            # One figure for each person: the mean over training seeds.
             runs = [
                 [[person[k] for k in keys] for person in found[f"{amount}-{word(way)}-{s}"]]
                 for s in scale.seeds
             ]
-            values, seeds = np.array(runs).mean(0), np.array(runs)[:, :, 0].mean(1)
-            spread[amount, way] = float(seeds.std(ddof=1)) if len(seeds) > 1 else None
-            pooled[amount, way] = {key: values[:, n] for n, key in enumerate(keys)}
+            values = np.array(runs)
+            pooled[amount, way] = {key: values[..., n] for n, key in enumerate(keys)}
     rows: list[tuple[Cell, ...]] = []
     for (amount, way), values in pooled.items():
         volumes = scale.few if amount == "few" else scale.many
         paper = PUBLISHED.get((amount, way), (None, None))
         cells = [float(values[key].mean()) for key in keys]
-        rows.append((volumes, way, cells[0], spread[amount, way], paper[0], cells[1], paper[1], *cells[2:]))
+        seeds = values["mae"].mean(1)
+        spread = float(seeds.std(ddof=1)) if len(seeds) > 1 else None
+        rows.append((volumes, way, cells[0], spread, paper[0], cells[1], paper[1], *cells[2:]))
     columns = (
         Column("volumes of each", "", 0),
         Column("training"),
@@ -205,6 +207,11 @@ def tables(scale: Scale, found: dict[str, Any]) -> list[Table]:
 
 def _gates(scale: Scale, pooled: dict[tuple[str, str], dict[str, np.ndarray]]) -> Table:
     rows: list[tuple[Cell, ...]] = []
+
+    def certainty(gain: np.ndarray) -> tuple[Cell, Cell]:
+        # Over people p, each the mean of the seeds; over trainings, how many agree.
+        return p_above_zero(gain.mean(0)), f"{int((gain.mean(1) > 0).sum())} of {len(gain)}"
+
     for amount, volumes in (("few", scale.few), ("many", scale.many)):
         without = pooled[amount, "without GC"]
         for way in list(WAYS)[1:]:
@@ -218,12 +225,12 @@ def _gates(scale: Scale, pooled: dict[tuple[str, str], dict[str, np.ndarray]]) -
                 wanted = "< 0" if sign < 0 else "> 0"
                 rows.append(
                     (f"{volumes} volumes, {way}: change of {name}", sign * float(gain.mean()), wanted,
-                     float(gain.mean()) > 0, p_above_zero(gain))
+                     float(gain.mean()) > 0, *certainty(gain))
                 )  # fmt: skip
     for way in WAYS:
         few, many = (pooled[amount, way]["mae"] for amount in ("few", "many"))
         share = 100 * float(1 - many.mean() / few.mean())
         rows.append(
-            (f"{way}: more data lower MAE by (%)", share, "≥ 10", share >= 10, p_above_zero(few - many))
+            (f"{way}: more data lower MAE by (%)", share, "≥ 10", share >= 10, *certainty(few - many))
         )
-    return gate_table("Gates: paper 2", rows)
+    return gate_table("Gates: paper 2", rows, (Column("training seeds with a gain"),))

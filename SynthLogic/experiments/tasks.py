@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,18 @@ def digest(scale: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def account(room: Path) -> str:
-    """What the figures of a folder were made with: versions of the code, and minutes of all trainings."""
-    tests = [json.loads(path.read_text(encoding="utf-8")) for path in room.rglob("results/*.json")]
+def account(room: Path, without: str = "") -> str:
+    """What the figures of a folder were made with: versions of the code, and minutes of all trainings.
+
+    Args:
+        room: the folder.
+        without: pattern of the names of results and runs that do not count.
+    """
+    results = [path for path in room.rglob("results/*.json") if not fnmatch(path.name, without)]
+    tests = [json.loads(path.read_text(encoding="utf-8")) for path in results]
     # A training's bundles tell the same of it.
-    cards = {path.parents[2]: path for path in room.rglob("bundles/*/configs/card.json")}
+    found = {path.parents[3]: path for path in room.rglob("bundles/*/configs/card.json")}
+    cards = {run: path for run, path in found.items() if not fnmatch(run.name, without)}
     trainings = [json.loads(path.read_text(encoding="utf-8"))["training"] for path in cards.values()]
     versions = sorted({*(made["code"] for made in tests), *(made["code_version"] for made in trainings)})
     minutes = sum(made["duration_s"] for made in trainings) / 60
