@@ -9,8 +9,7 @@ from SynthLogic.methods import TrainConfig, load_config, method_named, parse_con
 from SynthLogic.methods.config import ScheduleConfig
 
 RECIPES = sorted((Path(__file__).parents[2] / "Resources" / "training").glob("*.yaml"))
-
-
+YOURS = [path for path in RECIPES if "your licence" in path.read_text(encoding="utf-8")]
 TRANSLATIONS = [path for path in RECIPES if "bundles:" in path.read_text(encoding="utf-8")]
 
 
@@ -21,6 +20,55 @@ def test_shipped_recipes_are_valid(path: Path) -> None:
     method.check_weights(config)
     assert set(config.bundles) <= set(method.directions(config))
     assert method.needs_pairs == config.data.paired
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        (
+            "cyclegan-mask",
+            {"data.sampling.patch": 232, "losses.lambda_cycle": 10, "optimiser.lr": 2e-4, "batch": 1,
+             "data.b.intensity.steps.0.upper": 99, "data.sampling.slices_with": [2],
+             "data.sampling.centre": "labels"},
+        ),
+        (
+            "cyclegan-gc",
+            {"data.sampling.patch": 256, "data.sampling.planes": {"coronal": 1}, "losses.lambda_cycle": 3,
+             "losses.lambda_gc": 0.3, "losses.gc": "published", "optimiser.lr": 2e-4,
+             "schedule.constant": 100_000, "schedule.decay": 100_000, "network.arguments.blocks": 9,
+             "data.a.intensity.steps.0.lower": -150, "data.a.intensity.steps.0.upper": 350,
+             "data.b.intensity.steps.0.kind": "n4", "discriminator.layers": 3, "batch": 1},
+        ),
+        (
+            "dicyclegan",
+            {"data.sampling.patch": 128, "data.sampling.spacing_range_mm": [1.8, 1.8],
+             "losses.lambda_cycle": 10, "losses.lambda_dicycle": 10, "losses.lambda_align": 0.9,
+             "optimiser.lr": 2e-4, "network.arguments.blocks": 9, "network.arguments.features": 64,
+             "schedule.patience": {"constant": 10, "decay": 20, "watch": "generators"}},
+        ),
+        (
+            "pix2pix",
+            {"losses.lambda_image": 100, "losses.contest": "cross-entropy", "optimiser.lr": 2e-4,
+             "optimiser.betas": [0.5, 0.999], "discriminator.layers": 3},
+        ),
+        ("unet", {"batch": 16, "network.arguments.levels": 3}),
+        ("unet-two-images", {"optimiser.lr": 1e-4, "schedule.constant": 100_000, "data.sampling.patch": 256}),
+    ],
+)  # fmt: skip
+def test_recipes_have_the_papers_values(name: str, published: dict[str, object]) -> None:
+    plain = load_config(RECIPES[0].parent / f"{name}.yaml").model_dump(mode="json")
+    for path, value in published.items():
+        found: Any = plain
+        for key in path.split("."):
+            found = found[int(key)] if isinstance(found, list) else found[key]
+        assert found == value, path
+
+
+@pytest.mark.parametrize("path", YOURS, ids=lambda p: p.stem)
+def test_recipes_for_your_own_data_keep_people_out(path: Path) -> None:
+    data = load_config(path).data
+    assert data.split is not None
+    assert all(source.subject or source.table for source in data.all_sources())
 
 
 def test_the_thorax_recipe_trains_on_no_subject_in_both_domains_and_mostly_on_phantoms() -> None:
