@@ -110,17 +110,23 @@ def background_of(image: Volume, given: float | None, what: str) -> float:
     """The value for what no scanner saw: as given, else the image's lowest (air in CT, 0 in MR).
 
     Raises:
-        InputError: the image's voxel type cannot hold the value.
+        InputError: the image's voxel type cannot hold the value, or it is no finite number.
     """
     if given is None:
         return float(image.array.min())
     if image.array.dtype.kind in "ui":
         limits = np.iinfo(image.array.dtype)
-        if given != round(given) or not limits.min <= given <= limits.max:
+        # NaN lies in no range, and can no more be rounded than infinity.
+        if not limits.min <= given <= limits.max or given != round(given):
             raise InputError(
                 f"A background of {given:g} does not fit the {what} image's voxels ({image.array.dtype}); "
                 f"give a whole number from {limits.min} to {limits.max}."
             )
+    elif image.array.dtype.kind == "f" and not abs(given) <= float(np.finfo(image.array.dtype).max):
+        raise InputError(
+            f"A background of {given:g} does not fit the {what} image's voxels ({image.array.dtype}); give a "
+            "finite number."
+        )
     return float(given)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from SynthLogic.errors import InputError
-from SynthLogic.volume import Grid, Volume, resample
+from SynthLogic.volume import Grid, Volume, label_fault, resample
 from SynthLogic.volume.grid import FloatArray
 
 # Of all structures together, and of one.
@@ -55,9 +55,10 @@ def checked_labels(labels: Volume, what: str) -> Volume:
     """
     canonical, _ = labels.canonical()
     array = canonical.array
-    if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
+    fault = label_fault(array, MOST_LABELS)
+    if fault == "fractions":
         raise InputError(f"The {what} labels hold fractions, so they are no label map; give a label map.")
-    if array.min() < 0 or array.max() > MOST_LABELS:
+    if fault == "range":
         raise InputError(
             f"The {what} labels run from {array.min():g} to {array.max():g}; number them from 1 to "
             f"{MOST_LABELS}."

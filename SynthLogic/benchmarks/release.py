@@ -13,7 +13,7 @@ from pathlib import Path
 from SynthLogic.benchmarks.cases import DIRECTIONS, TEST_SEED, TEST_SUBJECTS, case_of, unseen_subjects
 from SynthLogic.benchmarks.quality import card_figures
 from SynthLogic.bundles import Bundle, Figure, rewrite_bundle
-from SynthLogic.errors import ConfigError, SynthError
+from SynthLogic.errors import BundleError, ConfigError, SynthError
 from SynthLogic.inference import mean_difference
 from SynthLogic.resources import resource_folder
 
@@ -22,6 +22,9 @@ _PRECISION_SUBJECTS = 3
 
 def release(folder: Path, direction: str, instead_of: Path | None = None) -> Bundle:
     """Measure the bundle in ``folder`` on the unseen subjects and write it again with the figures.
+
+    Both bundles are checked, weights and all, before anything is measured. LICENSE becomes the full text of
+    the licence where it ships (``Resources/licences``), and stays as it is otherwise.
 
     The cost of bf16 is measured too, by the engine on a CPU.
 
@@ -33,14 +36,15 @@ def release(folder: Path, direction: str, instead_of: Path | None = None) -> Bun
     Raises:
         ConfigError: the direction is unknown, or the mean absolute error is not lower than that of the bundle
             to be replaced; nothing is written.
-        BundleError: a bundle is not in order.
+        BundleError: a bundle is not in order, does not translate, or translates another way.
     """
     if direction not in DIRECTIONS:
         raise ConfigError(f"Direction {direction!r} is unknown: choose from {', '.join(DIRECTIONS)}.")
-    bundle = Bundle.open(folder)
+    bundle = _opened(folder, direction)
+    old = None if instead_of is None else _opened(instead_of, direction)
+    licence = _licence_of(bundle)
     figures = figures_of(bundle, direction)
-    if instead_of is not None:
-        old = Bundle.open(instead_of)
+    if old is not None:
         before = figures_of(old, direction)
         if figures[0].value >= before[0].value:
             raise ConfigError(
@@ -53,8 +57,38 @@ def release(folder: Path, direction: str, instead_of: Path | None = None) -> Bun
     bf16 = round(mean_difference(bundle, scans, "bf16"), 4)
     precision = bundle.card.precision.model_copy(update={"bf16_mean_difference": bf16})
     card = bundle.card.model_copy(update={"figures": figures, "precision": precision})
-    licence = (resource_folder() / "licences" / f"{card.licence.spdx}.txt").read_text(encoding="utf-8")
     return rewrite_bundle(bundle, card, licence=licence)
+
+
+def _opened(folder: Path, direction: str) -> Bundle:
+    """The bundle in ``folder``, all of it in order and made for ``direction``; raises as ``release`` does."""
+    bundle = Bundle.open(folder)
+    card = bundle.card
+    card.expect("translate")
+    if f"{card.input.modality}-to-{card.output.modality}".lower() != direction:
+        raise BundleError(
+            f"Bundle {bundle.name!r} makes {card.output.modality} from {card.input.modality}, so it has "
+            f"no figures for {direction}; name another direction or bundle."
+        )
+    if not card.scan_alone:
+        raise BundleError(
+            f"Bundle {bundle.name!r} needs a label map beside the scan, which this benchmark does not give; "
+            "choose one that translates scans alone."
+        )
+    bundle.verify()
+    return bundle
+
+
+def _licence_of(bundle: Bundle) -> str:
+    """Full text of the bundle's licence where it ships, else what the bundle has in LICENSE."""
+    full = resource_folder() / "licences" / f"{bundle.card.licence.spdx}.txt"
+    text = full if full.is_file() else bundle.folder / "LICENSE"
+    try:
+        return text.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleError(
+            f"LICENSE of {bundle.name!r} is no text in UTF-8; export the bundle again."
+        ) from error
 
 
 def figures_of(bundle: Bundle, direction: str) -> tuple[Figure, ...]:

@@ -44,6 +44,7 @@ PrecisionChoice = Annotated[
     Precision,
     typer.Option("--precision", case_sensitive=False, help="auto takes the fastest that the card allows."),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Go on in spite of warnings that would stop the run.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Replace an output that exists, without asking.")]
 OutputFolder = Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder to write to.")]
 

@@ -10,7 +10,7 @@ import typer
 from SynthLogic.cli.console import Answer, progress_bar, warn
 from SynthLogic.cli.interrupt import cancel_on_interrupt
 from SynthLogic.cli.licence import with_consent
-from SynthLogic.cli.options import AcceptLicence, DebugFlag, Device, JsonFlag, Yes, example
+from SynthLogic.cli.options import AcceptLicence, DebugFlag, Device, Force, JsonFlag, Yes, example
 from SynthLogic.cli.outputs import may_replace, to_bar
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def segment(
         typer.Option("--second", metavar="FILE", help="Other image of the same subject, on the same grid."),
     ] = None,
     device: Device = "auto",
+    force: Force = False,
     accept_licence: AcceptLicence = False,
     yes: Yes = False,
     json_: JsonFlag = False,
@@ -59,8 +60,8 @@ def segment(
         bundle = Bundle.open(folder) if folder.is_dir() else find(model, consent=accept_licence)
         with cancel_on_interrupt() as cancelled, progress_bar("Segmenting", quiet=json_) as bar:
             return run_segment(
-                input_, output, bundle, second=second, device=device.lower(), progress=to_bar(bar),
-                cancel=cancelled,
+                input_, output, bundle, second=second, device=device.lower(), force=force,
+                progress=to_bar(bar), cancel=cancelled,
             )  # fmt: skip
 
     record = with_consent(work, model, accepted=accept_licence, ask=not json_)

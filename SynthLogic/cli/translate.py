@@ -15,6 +15,7 @@ from SynthLogic.cli.options import (
     AcceptLicence,
     DebugFlag,
     Device,
+    Force,
     JsonFlag,
     Model,
     Precision,
@@ -44,7 +45,6 @@ Input = Annotated[
     Path,
     typer.Argument(metavar="INPUT", help=".nii, .nii.gz, .nrrd, .mha, or a folder with one DICOM series."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Go on in spite of warnings that would stop the run.")]
 Region = Annotated[
     Path | None,
     typer.Option(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from SynthLogic.errors import InputError
-from SynthLogic.volume import Volume
+from SynthLogic.volume import Volume, label_fault
 
 
 def checked(image: Volume, labels: Volume, names: Mapping[str, int], neutral: bool) -> tuple[Volume, Volume]:
@@ -64,9 +64,10 @@ def volumes_ml(labels: Volume, names: Mapping[str, int]) -> dict[str, float]:
 def _whole(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
-    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.rint(array)).all()):
+    fault = label_fault(array)
+    if fault == "fractions":
         raise InputError("Its labels are no whole numbers; give a label map, not an image.")
-    if array.size and (array.min() < 0 or array.max() > 255):
+    if fault == "range":
         raise InputError("Its labels go beyond 0 to 255; give a label map.")
     return array.astype(np.uint8)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -86,8 +87,10 @@ class CheckReport(Document):
             raise InputError(f"{'; '.join(doubts)}; add --force to go on all the same.")
 
 
-def check_scan(scan: Scan, card: Card | None = None, target: str | None = None) -> CheckReport:
-    """Say what ``scan`` is and whether a bundle with ``card`` may translate it.
+def check_scan(
+    scan: Scan, card: Card | None = None, target: str | None = None, *, second: bool = False
+) -> CheckReport:
+    """Say what ``scan`` is and whether a bundle with ``card`` may translate it, or find structures in it.
 
     Never raises for what it finds; see ``CheckReport.raise_if_stopped``.
 
@@ -95,6 +98,8 @@ def check_scan(scan: Scan, card: Card | None = None, target: str | None = None) 
         scan: as read; voxels finite.
         card: of the bundle that is to run, if one is chosen already.
         target: modality to make ("CT" or "MR"), if no card is given.
+        second: the scan is the card's second image; what it covers is then asked of the first one alone,
+            on whose grid it lies.
     """
     volume = scan.volume
     grid = volume.grid
@@ -115,12 +120,13 @@ def check_scan(scan: Scan, card: Card | None = None, target: str | None = None) 
         k, j, i = body_extent_mm(shifted, guess.modality)
         body = (i, j, k)
         lung = lung_fraction(shifted) if guess.modality == "CT" else None
-        findings += _findings_of_values(sample, scan, guess, card, target)
+        findings += _findings_of_values(sample, scan, guess, _Wanted.by(card, target, second))
     plane = acquisition_plane(canonical.grid)
     outside: list[Finding] = []
-    if card is not None and guess is not None:
-        outside = _findings_of_coverage(card, guess, body, lung, plane)
-        findings += outside + _findings_of_spacing(card, canonical)
+    covering = None if second else card
+    if covering is not None and guess is not None:
+        outside = _findings_of_coverage(covering, guess, body, lung, plane)
+        findings += outside + _findings_of_spacing(covering, canonical)
     findings += [Finding(level="note", code="reading", message=note) for note in scan.meta.notes]
     order = ("error", "warning", "note")
     verdict: Literal["covered", "outside", "unknown"] = "outside" if outside else "covered"
@@ -139,32 +145,52 @@ def check_scan(scan: Scan, card: Card | None = None, target: str | None = None) 
         field_of_view_mm=_rounded(grid.extent_mm),
         body_mm=_rounded(body),
         lung_fraction=None if lung is None else round(lung, 4),
-        coverage="unknown" if card is None or guess is None else verdict,
+        coverage="unknown" if covering is None or guess is None else verdict,
         findings=tuple(sorted(findings, key=lambda f: order.index(f.level))),
     )
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What a scan must be, None for either, and how sentences speak of it."""
+
+    modality: str | None
+    name: str
+    instead: str
+    """What else the user may choose."""
+    made: str
+
+    @classmethod
+    def by(cls, card: Card | None, target: str | None, second: bool) -> _Wanted:
+        name = "The second image" if second else "The scan"
+        if card is None or card.task == "translate":
+            needed = card.input.modality if card else {"CT": "MR", "MR": "CT"}.get(target or "")
+            return cls(needed, name, "another target", "image")
+        channel = card.second if second else card.input
+        return cls(channel.modality if channel else None, name, "another bundle", "result")
+
+
 def _findings_of_values(
-    sample: np.ndarray, scan: Scan, guess: ModalityGuess, card: Card | None, target: str | None
+    sample: np.ndarray, scan: Scan, guess: ModalityGuess, wanted: _Wanted
 ) -> list[Finding]:
     found = []
-    needed = card.input.modality if card else {"CT": "MR", "MR": "CT"}.get(target or "")
+    name, needed = wanted.name, wanted.modality
     tag = scan.meta.modality
     if tag not in (None, "CT", "MR"):
-        found.append(_error("modality", f"The scan is {tag}, neither CT nor MR; choose a CT or MR."))
+        found.append(_error("modality", f"{name} is {tag}, neither CT nor MR; choose a CT or MR."))
     elif needed not in (None, guess.modality):
         what = f"{_a(guess.modality)} ({guess.reasons[0]})"
         if guess.confidence >= _SURE:
-            advice = "choose another scan or another target"
-            found.append(_error("modality", f"The scan is {what}, but {_a(needed)} is needed; {advice}."))
+            advice = f"choose another scan or {wanted.instead}"
+            found.append(_error("modality", f"{name} is {what}, but {_a(needed)} is needed; {advice}."))
         else:
-            found.append(_doubt("modality", f"The scan looks like {what}, but {_a(needed)} is needed"))
+            found.append(_doubt("modality", f"{name} looks like {what}, but {_a(needed)} is needed"))
     elif guess.missing_offset:
         what = f"looks like a CT stored without its HU offset ({guess.reasons[-1]})"
-        advice = "subtract 1024 from all voxels and save it again, since wrong HU give a wrong image"
-        found.append(_error("no-hu-offset", f"The scan {what}; {advice}."))
+        advice = f"subtract 1024 from all voxels and save it again, since wrong HU give a wrong {wanted.made}"
+        found.append(_error("no-hu-offset", f"{name} {what}; {advice}."))
     if len(np.unique(sample)) <= _LABEL_VALUES:
-        found.append(_doubt("labels", "The scan has so few different values that it looks like a label map"))
+        found.append(_doubt("labels", f"{name} has so few different values that it looks like a label map"))
     return found
 
 

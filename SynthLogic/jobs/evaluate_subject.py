@@ -17,7 +17,7 @@ from SynthLogic.review.body import body_mask
 from SynthLogic.review.measures import MISALIGNMENT_MEASURES, Figures, image_figures, label_figures
 from SynthLogic.review.misalignment import misalignment
 from SynthLogic.review.published import HIASA_WINDOWS
-from SynthLogic.volume import Grid, Scan, Volume, read_volume, resample
+from SynthLogic.volume import MOST_LABEL, Grid, Scan, Volume, label_fault, read_volume, resample
 
 STRUCTURES = "mean of structures"
 _SURE = 0.85
@@ -232,11 +232,15 @@ def _labels(volume: Volume, path: Path) -> Volume:
         InputError: other values.
     """
     array = volume.array
-    if array.dtype.kind == "f":
-        if not np.array_equal(array, np.rint(array)):
-            raise InputError(f"{path.name} is no label map: it holds fractions; give whole numbers.")
-        array = array.astype(np.int32)
-    return volume.with_array(array)
+    fault = label_fault(array)
+    if fault == "fractions":
+        raise InputError(f"{path.name} is no label map: it holds fractions; give whole numbers.")
+    if fault == "range":
+        raise InputError(
+            f"{path.name} is no label map: its values run from {array.min():g} to {array.max():g}; give "
+            f"whole numbers from 0 to {MOST_LABEL}."
+        )
+    return volume.with_array(array.astype(np.int32) if array.dtype.kind == "f" else array)
 
 
 def _check_not_constant(volume: Volume, path: Path | None) -> None:

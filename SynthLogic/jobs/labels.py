@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from SynthLogic.errors import InputError
-from SynthLogic.volume import Grid, read_volume
+from SynthLogic.volume import Grid, label_fault, read_volume
 
 
 def read_labels(path: Path, grid: Grid) -> NDArray[np.uint8]:
@@ -33,9 +33,7 @@ def checked_labels(labels: NDArray[Any]) -> NDArray[np.uint8]:
         InputError: a value is no whole number from 0 to 255.
     """
     array = np.asarray(labels)
-    # NaN is not itself; infinity is beyond the limit.
-    whole = array.dtype.kind in "biu" or (array.dtype.kind == "f" and bool((array == np.rint(array)).all()))
-    if not whole or (array.size and not 0 <= array.min() <= array.max() <= 255):
+    if label_fault(array) is not None:
         raise InputError(
             "The label map holds values that are not whole numbers from 0 to 255; give a segmentation saved "
             "as labels."

@@ -9,9 +9,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from SynthLogic.bundles import Bundle
+from SynthLogic.bundles import Bundle, Card
 from SynthLogic.errors import InputError
 from SynthLogic.inference import CancelCallback, Monitor, ProgressCallback
+from SynthLogic.jobs.check import check_scan
 from SynthLogic.jobs.output import check_output, failing_as_output, file_sha256, publish, staging
 from SynthLogic.jobs.record import BundleId, InputId, OutputId, bundle_id, package_versions, record_path
 from SynthLogic.jobs.requests import Document
@@ -48,6 +49,7 @@ def segment(
     *,
     second: StrPath | None = None,
     device: str = "auto",
+    force: bool = False,
     progress: ProgressCallback | None = None,
     cancel: CancelCallback | None = None,
 ) -> SegmentRecord:
@@ -61,6 +63,7 @@ def segment(
         bundle: of the task "segment".
         second: the other image of the same subject on the same grid, for a bundle that looks at two.
         device: "auto", "cpu", "cuda" or "cuda:N".
+        force: go on in spite of warnings that would stop the run; they are in the record then.
         progress: told after each batch.
         cancel: asked between all steps.
 
@@ -74,6 +77,7 @@ def segment(
         check_output(taken, output, [record_path(output)])
     monitor = Monitor(None, cancel)
     scan, *more = (_read(path, monitor) for path in (source, *others))
+    doubts = monitor.interruptible(lambda: _doubts(bundle.card, scan, more, force))
     from SynthLogic.inference import StructureFinder
 
     finder = monitor.interruptible(lambda: StructureFinder(bundle, device))
@@ -87,7 +91,7 @@ def segment(
         input=_identity(scan),
         second=_identity(more[0]) if more else None,
         output=OutputId(content_hash=content_hash(found.labels)),
-        warnings=found.warnings,
+        warnings=(*doubts, *found.warnings),
     )
     with staging(output) as folder:
         labels, text = folder / output.name, folder / record_path(output).name
@@ -106,6 +110,20 @@ def _read(path: Path, monitor: Monitor) -> Scan:
     if scan.volume.array.min() == scan.volume.array.max():
         raise InputError(f"{path.name} is empty: every voxel is the same; give a scan.")
     return scan
+
+
+def _doubts(card: Card, scan: Scan, more: list[Scan], force: bool) -> tuple[str, ...]:
+    """What speaks against the images but does not stop the run.
+
+    Raises:
+        InputError: they are not what the bundle looks at, as ``CheckReport.raise_if_stopped`` says it.
+    """
+    # One that the bundle has no use for is refused as such.
+    seconds = more if card.second is not None else []
+    reports = [check_scan(scan, card), *(check_scan(other, card, second=True) for other in seconds)]
+    for report in reports:
+        report.raise_if_stopped(force)
+    return tuple(f.message for report in reports for f in report.findings if f.level == "warning")
 
 
 def _identity(scan: Scan) -> InputId:

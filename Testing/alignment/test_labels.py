@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from scipy.linalg import polar
 from scipy.spatial.transform import Rotation
 
-from SynthLogic.alignment import by_labels
+from SynthLogic.alignment import by_images, by_labels
 from SynthLogic.errors import InputError
 from SynthLogic.phantoms import make_heart
 from SynthLogic.volume import Grid, Volume, resample
@@ -241,3 +241,12 @@ def test_labels_of_another_grid_are_refused(persons):
         by_labels(other.mr, Volume(labels.array[1:], labels.ijk_to_ras), one.ct, labels)
     with pytest.raises(InputError, match="does not fit"):
         by_labels(other.mr, heart_of(other.ct_labels), one.ct, labels, moving_background=1e6)
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.float32])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_a_background_is_a_number_that_the_image_can_hold(persons, kind, value):
+    one, other = persons
+    image = one.ct.with_array(one.ct.array.astype(kind))
+    with pytest.raises(InputError, match=f"does not fit the moving image's voxels .{np.dtype(kind)}"):
+        by_images(other.mr, image, moving_background=value)

@@ -13,11 +13,12 @@ from SynthLogic.volume import Volume, read_volume, write_volume
 LABELS = {"background": 0, "liver": 1, "spleen": 2}
 
 
-@pytest.fixture
-def segmenter(tmp_path, bundle_folders):
+def segmenter_of(folder, bundle_folders, **changes):
     """A bundle of random weights."""
     card = Bundle.open(bundle_folders / "CT-MR").card.model_dump(mode="json") | {"files": {}}
     arguments = {"features": 4, "levels": 1, "residual_units": 0, "out_channels": 3}
+    if changes.get("second"):
+        arguments["in_channels"] = 2
     card |= {
         "name": "toy-structures",
         "task": "segment",
@@ -31,17 +32,44 @@ def segmenter(tmp_path, bundle_folders):
         "network": {"name": "unet-segmenter", "arguments": arguments},
     }
     card["spatial"] |= {"divisor": 2}
+    card |= changes
     torch.manual_seed(0)
     network = build_network("unet-segmenter", arguments)
-    return write_bundle(tmp_path / "toy-structures", Card.model_validate(card), network.state_dict())
+    return write_bundle(folder, Card.model_validate(card), network.state_dict())
 
 
 @pytest.fixture
-def scan(tmp_path):
-    array = np.random.default_rng(0).normal(0, 300, (6, 24, 20)).astype(np.float32)
-    path = tmp_path / "ct.nii.gz"
-    write_volume(path, Volume(array, np.diag([2.0, 2.0, 5.0, 1.0])))
+def segmenter(tmp_path, bundle_folders):
+    return segmenter_of(tmp_path / "toy-structures", bundle_folders)
+
+
+@pytest.fixture
+def two_images(tmp_path, bundle_folders):
+    """A bundle that looks at a CT and an MR."""
+    second = Bundle.open(bundle_folders / "MR-CT").card.input.model_dump(mode="json")
+    return segmenter_of(tmp_path / "toy-two-images", bundle_folders, second=second)
+
+
+def save(path, array):
+    write_volume(path, Volume(array, np.diag([6.0, 6.0, 5.0, 1.0])))
     return path
+
+
+@pytest.fixture
+def scan(tmp_path, ct_array):
+    return save(tmp_path / "ct.nii.gz", ct_array)
+
+
+@pytest.fixture
+def images(tmp_path, ct_array, scan):
+    """A CT, and what is none, on one grid."""
+    return {
+        "ct": scan,
+        "mr": save(tmp_path / "mr.nii.gz", ((ct_array + 1000).clip(0) * 0.3).astype(np.float32)),
+        "offset": save(tmp_path / "offset.nii.gz", (ct_array + 1024).clip(0)),
+        "labels": save(tmp_path / "seg.nii.gz", (ct_array > -500).astype(np.uint8)),
+        "hu-labels": save(tmp_path / "hu.nii.gz", np.where(ct_array > -500, 40, -1000).astype(np.int16)),
+    }
 
 
 def test_labels_lie_on_the_scan_and_the_record_names_them(call, segmenter, scan, tmp_path):
@@ -91,3 +119,55 @@ def test_a_bundle_that_translates_is_refused(call, scan, tmp_path, bundle_folder
     result = call("segment", scan, tmp_path / "l.nii.gz", "--model", bundle_folders / "CT-MR")
     assert result.code != 0
     assert "translates scans; choose one that finds structures" in " ".join(result.err.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mr", ["the scan is an MR", "but a CT is needed; choose another scan or another bundle"]),
+        ("labels", ["the scan is an MR", "but a CT is needed"]),
+        ("offset", ["the scan looks like a CT stored without its HU offset", "give a wrong result"]),
+        ("hu-labels", ["the scan has so few different values that it looks like a label map", "--force"]),
+    ],
+)
+def test_what_is_no_ct_is_refused_by_a_bundle_for_ct(
+    call, refused, files_of, segmenter, images, tmp_path, name, words
+):
+    before = files_of()
+    refused(call("segment", images[name], tmp_path / "l.nii.gz", "--model", segmenter.folder), *words)
+    assert files_of() == before
+
+
+def test_force_goes_on_where_there_is_doubt_only_and_the_record_says_so(
+    call, refused, segmenter, images, tmp_path
+):
+    arguments = (tmp_path / "l.nii.gz", "--model", segmenter.folder, "--force")
+    result = call("segment", images["hu-labels"], *arguments)
+    assert result.code == 0, result.err
+    assert "looks like a label map" in result.err
+    record = json.loads((tmp_path / "l.record.json").read_text(encoding="utf-8"))
+    assert any("looks like a label map" in warning for warning in record["warnings"])
+    refused(call("segment", images["mr"], *arguments, "--yes"), "a CT is needed")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("mr", "mr"), ["the scan is an MR", "but a CT is needed"]),
+        (("ct", "ct"), ["the second image is a CT", "but an MR is needed"]),
+        (("ct", "labels"), ["the second image has so few different values", "--force"]),
+    ],
+)
+def test_the_second_image_is_checked_too(call, refused, files_of, two_images, images, tmp_path, names, words):
+    scan, second = (images[name] for name in names)
+    before = files_of()
+    arguments = ("--second", second, "--model", two_images.folder)
+    refused(call("segment", scan, tmp_path / "l.nii.gz", *arguments), *words)
+    assert files_of() == before
+
+
+def test_a_ct_and_an_mr_are_segmented(call, two_images, images, tmp_path):
+    arguments = ("--second", images["mr"], "--model", two_images.folder)
+    result = call("segment", images["ct"], tmp_path / "l.nii.gz", *arguments)
+    assert result.code == 0, result.err
+    assert result.err == ""

@@ -263,6 +263,13 @@ def test_label_maps(tmp_path):
     assert figures(found, found.whole)["o"]["dice"] == pytest.approx(0.75)
     with pytest.raises(InputError, match="fractions"):
         evaluate(request, save(tmp_path / "f.nii", truth.with_array(truth.array * np.float32(0.3))), files[1])
+    for wrong in (truth_of(), truth.with_array(truth.array.astype(np.int16) * 200)):
+        bad = save(tmp_path / "bad.nii", wrong)
+        low, high = wrong.array.min(), wrong.array.max()
+        said = f"{low:g} to {high:g}; give whole numbers from 0 to 255"
+        for pair in ((bad, files[1]), (files[0], bad)):
+            with pytest.raises(InputError, match=rf"bad.nii is no label map: .* {said}"):
+                evaluate(request, *pair)
     with pytest.raises(ConfigError, match="TRUTH"):
         evaluate(request, files[0], source=files[1])
     with pytest.raises(ConfigError, match="for images"):
