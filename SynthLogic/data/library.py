@@ -11,7 +11,7 @@ import numpy as np
 from SynthLogic.data.config import DataConfig, DomainConfig, Plane, SamplingConfig
 from SynthLogic.data.files import SourceFile, list_files
 from SynthLogic.errors import ConfigError, InputError
-from SynthLogic.volume import Volume, read_volume
+from SynthLogic.volume import Volume, label_fault, read_volume
 
 PLANE_AXIS: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
 
@@ -167,10 +167,9 @@ def _beside(path: Path, volume: Volume) -> Volume:
 
 
 def _label_values(array: np.ndarray, path: Path) -> np.ndarray:
-    values = array.astype(np.uint8)
-    if not np.array_equal(values, array):
+    if label_fault(array) is not None:
         raise ConfigError(f"{path} holds something else than labels from 0 to 255; give a label map.")
-    return values
+    return array.astype(np.uint8)
 
 
 def _middle(labels: np.ndarray, axis: int) -> float:

@@ -5,9 +5,9 @@
 >>> result.bundles
 """
 
+from SynthLogic.methods.bundle_export import export_run
 from SynthLogic.methods.callbacks import TrainProgress
 from SynthLogic.methods.config import TrainConfig
-from SynthLogic.methods.export import export_run
 from SynthLogic.methods.read import load_config, parse_config
 from SynthLogic.methods.register import METHODS, method_named
 from SynthLogic.methods.train import TrainResult, train

@@ -16,9 +16,9 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from SynthLogic.errors import Cancelled, DeviceError
 from SynthLogic.methods.base import Method
+from SynthLogic.methods.bundle_export import check_cards, export_run
 from SynthLogic.methods.callbacks import Overseer, Report, TrainProgress
 from SynthLogic.methods.config import TrainConfig
-from SynthLogic.methods.export import check_cards, export_run
 from SynthLogic.methods.family import Material
 from SynthLogic.methods.register import method_named
 from SynthLogic.methods.run_folder import RunFolder, code_version, disk_trouble, hardware

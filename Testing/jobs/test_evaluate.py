@@ -263,10 +263,10 @@ def test_label_maps(tmp_path):
     assert figures(found, found.whole)["o"]["dice"] == pytest.approx(0.75)
     with pytest.raises(InputError, match="fractions"):
         evaluate(request, save(tmp_path / "f.nii", truth.with_array(truth.array * np.float32(0.3))), files[1])
-    for wrong in (truth_of(), truth.with_array(truth.array.astype(np.int16) * 200)):
+    for wrong in (truth_of(), truth.with_array(truth.array.astype(np.int32) * 70_000)):
         bad = save(tmp_path / "bad.nii", wrong)
         low, high = wrong.array.min(), wrong.array.max()
-        said = f"{low:g} to {high:g}; give whole numbers from 0 to 255"
+        said = f"{low:g} to {high:g}; give whole numbers from 0 to 65535"
         for pair in ((bad, files[1]), (files[0], bad)):
             with pytest.raises(InputError, match=rf"bad.nii is no label map: .* {said}"):
                 evaluate(request, *pair)
