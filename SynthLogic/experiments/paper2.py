@@ -173,8 +173,8 @@ def tables(scale: Scale, found: dict[str, Any]) -> list[Table]:
                 [[person[k] for k in keys] for person in found[f"{amount}-{word(way)}-{s}"]]
                 for s in scale.seeds
             ]
-            values = np.array(runs)
-            pooled[amount, way] = {key: values[..., n] for n, key in enumerate(keys)}
+            figures = np.array(runs)
+            pooled[amount, way] = {key: figures[..., n] for n, key in enumerate(keys)}
     rows: list[tuple[Cell, ...]] = []
     for (amount, way), values in pooled.items():
         volumes = scale.few if amount == "few" else scale.many
