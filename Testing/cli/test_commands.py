@@ -120,7 +120,8 @@ def test_train_passes_on_its_options_and_reports(call, refused, tmp_path, monkey
             asked.update(update)
             return self
 
-    def train(config, folder, resume, progress):
+    def train(config, folder, resume, progress, cancelled):
+        assert not cancelled()
         progress(methods.TrainProgress(5, 10, "half way"))
         asked.update(folder=folder, resume=resume)
         return methods.TrainResult(folder, (folder / "bundles" / "x",), 5, False, ("Left out one file.",))
@@ -140,7 +141,8 @@ def test_train_passes_on_its_options_and_reports(call, refused, tmp_path, monkey
     assert "half way" in result.err
     assert "Warning: Left out one file." in result.err
     assert "the same command goes on" in call(*arguments).out
-    refused(call(*arguments, "--max-time", "0"), "--max-time")
+    for wrong in ("0", "nan", "inf"):
+        refused(call(*arguments, "--max-time", wrong), "--max-time")
     refused(call(*arguments, "--root", "nothing"), "--root")
 
 

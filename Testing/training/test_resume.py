@@ -107,3 +107,24 @@ def iteration_of(run: Path) -> int:
     """The newest checkpoint's."""
     path = RunFolder(run).newest_checkpoint()
     return 0 if path is None else int(path.stem.rpartition("-")[2])
+
+
+def test_an_interrupt_keeps_the_iteration_it_came_at(toy: Plain, cohort: Path, tmp_path: Path) -> None:
+    plain = configured(toy, cohort, "cyclegan-gc")
+    plain["schedule"] = {"constant": 100_000, "decay": 0}
+    plain["intervals"] |= {"log": 50_000, "checkpoint": 50_000, "pictures": 50_000}
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(plain), encoding="utf-8")
+    command = [sys.executable, "-m", "SynthLogic.cli", "train", str(path), "--output", str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    # The trainer makes it when the iterations begin.
+    while not (tmp_path / "run/logs/tensorboard").is_dir() and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    reached = iteration_of(tmp_path / "run")
+    assert reached > 0
+    assert f"Stopped at iteration {reached} with a checkpoint" in said

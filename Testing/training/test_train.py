@@ -322,12 +322,12 @@ def test_a_full_disk_leaves_the_configuration_whole(
     folder.make(parse_config(toy))
     before = (tmp_path / "run" / "config.yaml").read_bytes()
 
-    def full(path: Path, text: str, **options: object) -> int:
-        with path.open("w") as file:
-            file.write(text[:10])
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:10])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match="cannot be written"):
         folder.make(parse_config({**toy, "max_minutes": 3.0}))
     assert (tmp_path / "run" / "config.yaml").read_bytes() == before
