@@ -101,7 +101,8 @@ def account(room: Path, without: str = "") -> str:
     found = {path.parents[3]: path for path in room.rglob("bundles/*/configs/card.json")}
     cards = {run: path for run, path in found.items() if not fnmatch(run.name, without)}
     trainings = [json.loads(path.read_text(encoding="utf-8"))["training"] for path in cards.values()]
-    versions = sorted({*(made["code"] for made in tests), *(made["code_version"] for made in trainings)})
+    named = [made["code"] for made in tests] + [made["code_version"] for made in trainings]
+    versions = sorted({version for text in named for version in text.split("; ")})
     minutes = sum(made["duration_s"] for made in trainings) / 60
     return (
         f"Code {', '.join(versions)}; {len(trainings)} trainings took {minutes:.0f} minutes, one thread each."

@@ -83,12 +83,13 @@ class Overseer(Callback):
         self.started = self.last_line = time.monotonic()
         self.since_line = 0
         self.before_s = 0.0
-        self.saved = -1
+        self.saved = self.began = -1
 
     def on_train_start(self, trainer: Trainer, method: Method) -> None:
         """Start the clock; a run that was already finished ends here."""
         self.started = self.last_line = time.monotonic()
-        self.before_s, self.saved = method.elapsed_s, method.iteration
+        self.before_s = method.elapsed_s
+        self.saved = self.began = method.iteration
         self.pictures = {key: value.to(method.device) for key, value in self.pictures.items()}
         self.waiting = DataClock(method.device)
         if method.finished:

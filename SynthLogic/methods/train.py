@@ -79,10 +79,10 @@ def train(
     if config.channels_last:
         method.in_channels_last()
     checkpoint = folder.resume_point(config, resume)
+    before = {} if checkpoint is None else folder.account()
+    origin = {key: before[key] for key in ORIGIN if key in before}
     if checkpoint is None:
         origin = begin_with(method, config)
-    else:
-        origin = {key: value for key, value in folder.account().items() if key in ORIGIN}
 
     def say(message: str) -> None:
         if progress is not None:
@@ -93,7 +93,7 @@ def train(
         say(f"Warning: {note}")
     method.batches, method.validation = material.stream, material.validation
     pictures = method.batches.pictures(config.intervals.rows)
-    account = {**_account(material, device), **origin}
+    account = {**_account(material, device, before), **origin}
     check_cards(method, account, pictures)
     if checkpoint is not None:
         folder.refuse_other_data(material.volumes, material.held_out)
@@ -104,6 +104,9 @@ def train(
         with _quiet():
             overseer = Overseer(config, folder, pictures, progress, material.samples_per_epoch, cancelled)
             _fit(_trainer(config, device, folder, overseer), method, checkpoint)
+        if method.iteration == overseer.began:
+            # Nothing was left to train: what stands there is true of what was.
+            folder.write_account(before or account, pictures)
     except OSError as error:
         raise disk_trouble(error) from error
     say("Exporting the bundles")
@@ -130,13 +133,13 @@ def _trainer(config: TrainConfig, device: torch.device, folder: RunFolder, overs
     )
 
 
-def _account(material: Material, device: torch.device) -> dict[str, Any]:
-    return {
-        "volumes": material.volumes,
-        "notes": [*material.notes],
-        "hardware": hardware(device),
-        "code_version": code_version(),
-    }
+def _account(material: Material, device: torch.device, before: dict[str, Any]) -> dict[str, Any]:
+    """For ``RunFolder.write_account``; a run that goes on elsewhere names all machines and versions."""
+    here = {"hardware": hardware(device), "code_version": code_version()}
+    for key, value in here.items():
+        earlier = before.get(key, value)
+        here[key] = earlier if value in earlier.split("; ") else f"{earlier}; {value}"
+    return {"volumes": material.volumes, "notes": [*material.notes], **here}
 
 
 def _fit(trainer: Trainer, method: Method, checkpoint: Path | None) -> None:

@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import pytest
 import torch
 import yaml
 
+from SynthLogic.bundles import Bundle
 from SynthLogic.data import DataConfig
 from SynthLogic.data.files import list_files
 from SynthLogic.errors import Cancelled, ConfigError, InputError, OutputError
-from SynthLogic.methods import load_config, parse_config, train
+from SynthLogic.methods import TrainConfig, load_config, parse_config, train
 from SynthLogic.methods.export import main as export_main
 from SynthLogic.methods.run_folder import RunFolder, code_version
 from SynthLogic.volume import read_volume, write_volume
@@ -243,3 +245,20 @@ def test_documents_do_not_make_the_code_another() -> None:
     version = code_version()
     assert version.count("+") == 1
     assert version.startswith("0.")
+
+
+def test_the_card_names_every_version_that_trained_and_no_other(
+    toy: Plain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, long = (parse_config(toy | {"schedule": {"constant": n, "decay": 0}}) for n in (2, 4))
+
+    def version(folder: Path, config: TrainConfig, code: str) -> str:
+        # The package's function of the same name hides the module.
+        monkeypatch.setattr(sys.modules["SynthLogic.methods.train"], "code_version", lambda: code)
+        return Bundle.open(train(config, folder).bundles[0]).card.training.code_version
+
+    assert version(tmp_path / "run", short, "1") == "1"
+    # Nothing left to train: exported again, by another version.
+    assert version(tmp_path / "run", short, "2") == "1"
+    assert version(tmp_path / "run", long, "3") == "1; 3"
+    assert version(tmp_path / "run", long, "3") == "1; 3"
