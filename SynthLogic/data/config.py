@@ -282,7 +282,9 @@ class DataConfig(FilesConfig):
         sampling = self.sampling
         needs = {"masks": self.masks, "slices_with": sampling.slices_with, "centre": sampling.wants_labels}
         what = next((key for key, wanted in needs.items() if wanted), None)
-        for source in self.all_sources() if what else ():
+        # Of a pair, the first image says where both are cut.
+        sources = self.a.sources if self.paired and not self.masks else self.all_sources()
+        for source in sources if what else ():
             if isinstance(source, SourceConfig) and not (source.labels or source.table):
                 raise ValueError(f"{what!r} goes by label maps; source {source.name!r} has no 'labels'")
         return self

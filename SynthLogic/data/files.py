@@ -49,7 +49,10 @@ def list_files(
     """
     kind = domain.modality
     found, missing = find_files(config, domain.sources, f"{kind} domain", f" ({kind})", held_out=held_out)
-    return [_source_file(file, domain.sources[file.source], config) for file in found], missing
+    # Of a pair, the first image says where both are cut.
+    first = domain is config.a or not config.paired
+    needed = bool(config.masks) or (config.sampling.wants_labels and first)
+    return [_source_file(file, domain.sources[file.source], config, needed) for file in found], missing
 
 
 def refuse_shared_files(config: DataConfig) -> None:
@@ -64,7 +67,7 @@ def refuse_shared_files(config: DataConfig) -> None:
         raise ConfigError(f"{min(both)} is in both domains; correct the sources of one of them.")
 
 
-def _source_file(file: Found, source: SourceConfig, config: DataConfig) -> SourceFile:
+def _source_file(file: Found, source: SourceConfig, config: DataConfig, needed: bool) -> SourceFile:
     labels, reference = file.labels, file.reference
     if source.labels and labels is None:
         labels = beside(file.path, source.labels)
@@ -72,7 +75,7 @@ def _source_file(file: Found, source: SourceConfig, config: DataConfig) -> Sourc
         reference = beside(file.path, source.reference)
     if not config.wants_labels:
         labels = None
-    if labels is None and (config.masks or config.sampling.wants_labels):
+    if labels is None and needed:
         raise ConfigError(
             f"{file.path} has no label map, by which masks or sampling go; name it in the table."
         )

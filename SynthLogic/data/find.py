@@ -28,7 +28,8 @@ class Found:
         subject: what to call the subject.
         labels: its label map, where a table names one.
         reference: its clean twin, likewise.
-        known: false where nothing says whom it shows, and ``subject`` is the file's own name.
+        named: whether a table or a pattern says whom it shows.
+        known: likewise, or ``sub-NUMBER`` in the path; else ``subject`` is the file's own name.
     """
 
     source: int
@@ -36,7 +37,13 @@ class Found:
     subject: str
     labels: Path | None = None
     reference: Path | None = None
+    named: bool = False
     known: bool = True
+
+    @property
+    def person(self) -> str:
+        """Equal for names that differ in their case alone."""
+        return self.subject.casefold()
 
 
 def find_files(
@@ -82,7 +89,7 @@ def find_files(
     _refuse_two_people(files)
     if config.split is not None:
         apart = _kept_out(config)
-        files = [file for file in files if (file.subject.casefold() in apart) == held_out]
+        files = [file for file in files if (file.person in apart) == held_out]
         if not files and not held_out:
             raise ConfigError(f"The split leaves the {group} without a subject; lower data.split.held_out.")
     elif held_out:
@@ -129,8 +136,10 @@ def _there(index: int, source: FileSource, root: str | None) -> list[Found]:
         found = list(_from_table(index, source, folder))
     else:
         paths = _matches(folder, source.glob) if source.glob else volumes_below(folder)
+        named = bool(source.subject)
         found = [
-            Found(index, path, subject_of(path, source), known=_says_who(path, source)) for path in paths
+            Found(index, path, subject_of(path, source), named=named, known=named or _numbered(path))
+            for path in paths
         ]
     if source.table is None:
         # Labels and references lie beside the images; they are no images.
@@ -178,12 +187,13 @@ def _from_table(index: int, source: FileSource, root: Path) -> Iterator[Found]:
             subject or subject_of(image, source),
             files.get("labels"),
             files.get("reference"),
-            known=bool(subject) or _says_who(image, source),
+            named=bool(subject or source.subject),
+            known=bool(subject or source.subject) or _numbered(image),
         )
 
 
-def _says_who(path: Path, source: FileSource) -> bool:
-    return bool(source.subject or _NUMBERED.search(path.as_posix()))
+def _numbered(path: Path) -> bool:
+    return _NUMBERED.search(path.as_posix()) is not None
 
 
 def _selected(path: Path, source: FileSource) -> bool:
@@ -218,8 +228,13 @@ def _kept_out(config: FilesConfig) -> set[str]:
                     "source a 'subject', a regular expression that names people in paths, or fill the "
                     "column 'subject' of its table."
                 )
-            key = file.subject.casefold()
-            subjects[key] = min(file.subject, subjects.get(key, file.subject))
+            subjects[file.person] = min(file.subject, subjects.get(file.person, file.subject))
+    if len(subjects) == 1:
+        (alone,) = subjects.values()
+        raise ConfigError(
+            f"data.split finds one person alone, {alone!r}; correct what 'subject' of the sources matches, or "
+            "leave the split out."
+        )
     ordered = sorted(
         subjects, key=lambda s: hashlib.sha256(f"{split.seed} {subjects[s]}".encode()).hexdigest()
     )
@@ -227,12 +242,13 @@ def _kept_out(config: FilesConfig) -> set[str]:
 
 
 def _refuse_two_people(files: Sequence[Found]) -> None:
-    subjects: dict[Path, str] = {}
+    subjects: dict[Path, Found] = {}
     for file in files:
-        before = subjects.setdefault(file.path.resolve(), file.subject)
-        if before != file.subject:
+        before = subjects.setdefault(file.path.resolve(), file)
+        if file.named and before.named and before.person != file.person:
             raise ConfigError(
-                f"{file.path.name} shows {before!r} in one place and {file.subject!r} in another; correct it."
+                f"{file.path.name} shows {before.subject!r} in one place and {file.subject!r} in another; "
+                "correct it."
             )
 
 
@@ -245,8 +261,8 @@ def _refuse_held_out(config: FilesConfig, sources: Sequence[FileSource], files: 
     names: dict[Path, set[str]] = {}
     for index, source in enumerate(config.all_sources()):
         for file in _there(index, source, config.roots[source.root]):
-            if file.known and not _NUMBERED.fullmatch(file.subject):
-                names.setdefault(file.path.resolve(), set()).add(f"name {file.subject}")
+            if file.named:
+                names.setdefault(file.path.resolve(), set()).add(f"name {file.person}")
     held_out: set[str] = set()
     for entry in config.held_out:
         root_name, _, glob = entry.partition(":")
@@ -261,7 +277,7 @@ def _refuse_held_out(config: FilesConfig, sources: Sequence[FileSource], files: 
             held_out |= _identities(path, Path(root), patterns) | names.get(path.resolve(), set())
     for file in files:
         below = Path(str(config.roots[sources[file.source].root]))
-        if held_out & (_identities(_series(file.path), below, patterns) | {f"name {file.subject}"}):
+        if held_out & (_identities(_series(file.path), below, patterns) | {f"name {file.person}"}):
             raise ConfigError(
                 f"Subject {file.subject!r} ({file.path.name}) is both trained on and held out; "
                 "remove it from one side."
@@ -286,4 +302,4 @@ def _identities(path: Path, root: Path, patterns: set[str]) -> set[str]:
         # Below one root a number is one person, whose files may lie in several folders.
         found.add(f"{numbered[0]} in {path.as_posix()[: numbered.start()]}")
         found.add(f"{numbered[0]} below {root.resolve()}")
-    return found | {f"name {match[0]}" for match in matches if match}
+    return found | {f"name {match[0].casefold()}" for match in matches if match}

@@ -61,7 +61,7 @@ SCALES = {
     "smoke": Scale(paper2.SCALES["smoke"], 2, Size(32, 8.0, 10, 0, 4, 2, batch=4, lr=2e-3), 0.5),
     "cpu": Scale(paper2.SCALES["cpu"], 20, Size(80, 4.0, 900, 300, 12, 3, batch=8, lr=2e-3)),
     "gpu": Scale(
-        paper2.SCALES["gpu"], 20, Size(160, 2.0, 60_000, 40_000, 32, 4, lr=1e-4, precision="bf16-mixed")
+        paper2.SCALES["gpu"], 20, Size(256, 1.25, 60_000, 40_000, 32, 4, lr=1e-4, precision="bf16-mixed")
     ),
 }
 

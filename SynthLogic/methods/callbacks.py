@@ -64,6 +64,7 @@ class Overseer(Callback):
         pictures: fixed batch to show.
         report: told every log line, or None.
         samples_per_epoch: see ``Material``.
+        began: called after the first iteration.
         cancelled: asked after each iteration whether to stop there.
     """
 
@@ -74,22 +75,22 @@ class Overseer(Callback):
         pictures: dict[str, Tensor],
         report: Report | None,
         samples_per_epoch: int = 0,
+        began: Callable[[], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self.config, self.folder, self.pictures, self.report = config, folder, pictures, report
-        self.samples_per_epoch, self.cancelled = samples_per_epoch, cancelled
+        self.samples_per_epoch, self.began, self.cancelled = samples_per_epoch, began, cancelled
         self.waiting = DataClock(torch.device("cpu"))
         self.lines, self.advised = 0, False
         self.started = self.last_line = time.monotonic()
         self.since_line = 0
         self.before_s = 0.0
-        self.saved = self.began = -1
+        self.saved = -1
 
     def on_train_start(self, trainer: Trainer, method: Method) -> None:
         """Start the clock; a run that was already finished ends here."""
         self.started = self.last_line = time.monotonic()
-        self.before_s = method.elapsed_s
-        self.saved = self.began = method.iteration
+        self.before_s, self.saved = method.elapsed_s, method.iteration
         self.pictures = {key: value.to(method.device) for key, value in self.pictures.items()}
         self.waiting = DataClock(method.device)
         if method.finished:
@@ -103,6 +104,9 @@ class Overseer(Callback):
         self, trainer: Trainer, method: Method, outputs: object, batch: object, batch_idx: int
     ) -> None:
         """Look after the iteration just finished."""
+        if self.began is not None:
+            self.began()
+            self.began = None
         now, every = time.monotonic(), self.config.intervals
         method.elapsed_s = self.before_s + now - self.started
         self.since_line += 1

@@ -21,6 +21,7 @@ from SynthLogic.bundles import (
     Style,
 )
 from SynthLogic.data import HeartBatches, HeartDataConfig, load_hearts
+from SynthLogic.data.find import find_files
 from SynthLogic.data.heart_config import StyleConfig
 from SynthLogic.data.heart_library import PERCENTILES
 from SynthLogic.errors import ConfigError
@@ -94,7 +95,14 @@ class HeartFamily(Family):
             "styles": [sum(s.style == n for s in library.stacks) for n in range(len(config.data.styles))],
         }
         stream = HeartBatches(config.data, library, images=self.images, size=config.batch, seed=config.seed)
-        return Material(stream, volumes, library.notes, sum(len(s.slices) for s in library.stacks))
+        apart = find_files(config.data, config.data.sources, "heart data", held_out=True)[0]
+        return Material(
+            stream,
+            volumes,
+            library.notes,
+            sum(len(s.slices) for s in library.stacks),
+            held_out=tuple((file.subject, str(file.path)) for file in apart),
+        )
 
     def arguments(self, config: HeartConfig) -> dict[str, Any]:
         """The configuration's, with the number of labels, the size of a slice and the number of styles."""

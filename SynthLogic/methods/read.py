@@ -16,16 +16,18 @@ from SynthLogic.methods.register import method_named
 class _Once(yaml.SafeLoader):
     """YAML in which a key stands once: of two, one would silently be ignored."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As in any loader, after a look at the keys."""
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """As in any loader, with a look at the keys as they are written."""
+        node = super().compose_mapping_node(anchor)
         seen = set()
         for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"key {key.value!r} stands twice", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if (key.tag, key.value) in seen:
+                problem = f"key {key.value!r} stands twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add((key.tag, key.value))
+        return node
 
 
 def load_config(path: str | Path) -> TrainConfig:

@@ -19,7 +19,7 @@ import pickle
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from SynthLogic.errors import ConfigError, OutputError, TrainingError
 from SynthLogic.methods.config import TrainConfig
 from SynthLogic.methods.read import load_config
 
+_ALIKE = 0.01
 _CHECKPOINT = re.compile(r"iteration-(\d+)\.ckpt")
 
 
@@ -129,6 +130,7 @@ class RunFolder:
     def write_split(self, held_out: Sequence[tuple[str, str]]) -> None:
         """Write ``held_out.csv``: who was kept out of the training, for whoever tests on them."""
         if not held_out:
+            (self.path / "held_out.csv").unlink(missing_ok=True)
             return
         whole = io.StringIO()
         csv.writer(whole, lineterminator="\n").writerows([("subject", "image"), *held_out])
@@ -157,14 +159,20 @@ class RunFolder:
             ) from error
         return found
 
-    def refuse_other_data(self, volumes: dict[str, list[int]], held_out: Sequence[tuple[str, str]]) -> None:
+    def refuse_other_data(
+        self,
+        volumes: dict[str, list[int]],
+        held_out: Sequence[tuple[str, str]],
+        pictures: Mapping[str, Tensor],
+    ) -> None:
         """Refuse to go on with other volumes than those the training began with, or other people held out.
 
-        The folders may have moved.
+        The folders may have moved; what is drawn for the pictures must look the same.
 
         Args:
             volumes: see ``Material``.
             held_out: likewise.
+            pictures: the fixed batch of the pictures, drawn from the data as they are now.
 
         Raises:
             ConfigError: the data are others.
@@ -172,12 +180,17 @@ class RunFolder:
         before = self.account().get("volumes")
         now = json.loads(json.dumps(volumes))
         apart = {(subject, Path(path).name) for subject, path in held_out}
-        if before == now and apart == self._held_out():
+        if before != now:
+            what = f"volumes were {before}, now {now}"
+        elif apart != self._held_out():
+            what = f"{len(self._held_out())} files were held out, now {len(apart)} or others"
+        elif _differ(self.inputs(), pictures):
+            what = "its fixed samples look different"
+        else:
             return
         raise ConfigError(
-            f"The data are not those that the training in {self.path} began with (volumes {before}, now "
-            f"{now}; {len(self._held_out())} files held out, now {len(apart)}); give it the data of its "
-            "beginning, or choose another folder."
+            f"The data are not those that the training in {self.path} began with ({what}); give it the data "
+            "of its beginning, or choose another folder."
         )
 
     def _held_out(self) -> set[tuple[str, str]]:
@@ -192,6 +205,17 @@ class RunFolder:
         """The fixed batch."""
         with np.load(self.path / "inputs.npz") as arrays:
             return {key: torch.from_numpy(arrays[key]) for key in arrays}
+
+
+def _differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Whether two batches of pictures, of which one may have more rows, show different things."""
+    for key in one.keys() & other.keys():
+        rows = min(len(one[key]), len(other[key]))
+        a, b = one[key][:rows].float(), other[key][:rows].float()
+        # Another processor rounds differently.
+        if a.shape != b.shape or float((a - b).abs().mean()) > _ALIKE:
+            return True
+    return False
 
 
 def _write_whole(path: Path, content: bytes) -> None:
@@ -220,24 +244,23 @@ def disk_trouble(error: BaseException) -> TrainingError:
     )
 
 
-def code_version() -> str:
+def code_version(package: Path = Path(__file__).resolve().parents[1]) -> str:
     """The code's version: of the checkout if there is one, else of the package.
 
     It ends in "-dirty" where the package differs from what is committed; documents do not count.
     """
     try:
-        described = _git("describe", "--always", "--tags")
-        dirty = "-dirty" if _git("status", "--porcelain", "--", ".") else ""
+        described = _git(package, "describe", "--always", "--tags")
+        dirty = "-dirty" if _git(package, "status", "--porcelain", "--", ".") else ""
     except (OSError, subprocess.SubprocessError):
         return __version__
     return f"{__version__}+{described}{dirty}"
 
 
-def _git(*arguments: str) -> str:
-    """What git says in the package's folder."""
-    package = Path(__file__).resolve().parents[1]
+def _git(folder: Path, *arguments: str) -> str:
+    """What git says in a folder."""
     return subprocess.run(
-        ["git", *arguments], cwd=package, capture_output=True, text=True, timeout=10, check=True
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
     ).stdout.strip()
 
 

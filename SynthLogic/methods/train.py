@@ -85,6 +85,8 @@ def train(
         origin = begin_with(method, config)
 
     def say(message: str) -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled("Stopped; the same command goes on from there.")
         if progress is not None:
             progress(TrainProgress(method.iteration, method.total, message))
 
@@ -96,17 +98,23 @@ def train(
     account = {**_account(material, device, before), **origin}
     check_cards(method, account, pictures)
     if checkpoint is not None:
-        folder.refuse_other_data(material.volumes, material.held_out)
+        folder.refuse_other_data(material.volumes, material.held_out, pictures)
     folder.make(config)
     try:
-        folder.write_account(account, pictures)
+        # What goes on elsewhere is told once something has been trained there.
+        folder.write_account(before or account, pictures)
         folder.write_split(material.held_out)
         with _quiet():
-            overseer = Overseer(config, folder, pictures, progress, material.samples_per_epoch, cancelled)
+            overseer = Overseer(
+                config,
+                folder,
+                pictures,
+                progress,
+                material.samples_per_epoch,
+                began=lambda: folder.write_account(account, pictures),
+                cancelled=cancelled,
+            )
             _fit(_trainer(config, device, folder, overseer), method, checkpoint)
-        if method.iteration == overseer.began:
-            # Nothing was left to train: what stands there is true of what was.
-            folder.write_account(before or account, pictures)
     except OSError as error:
         raise disk_trouble(error) from error
     say("Exporting the bundles")

@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -75,9 +76,18 @@ def test_what_no_bundle_could_hold_is_said_first(
 def test_a_stop_keeps_the_iteration_it_came_at(toy: Plain, tmp_path: Path) -> None:
     toy["intervals"] |= {"log": 1000, "checkpoint": 1000, "pictures": 1000}
     config = parse_config(toy | {"schedule": {"constant": 8, "decay": 0}})
-    asked = iter([False, False, True])
+    asked: list[bool] = []
+
+    def stop() -> bool:
+        # After reading, once an iteration.
+        asked.append((tmp_path / "run/logs/tensorboard").is_dir())
+        return sum(asked) == 3
+
     with pytest.raises(Cancelled, match="Stopped at iteration 3 with a checkpoint"):
-        train(config, tmp_path / "run", cancelled=lambda: next(asked))
+        train(config, tmp_path / "run", cancelled=stop)
+    with pytest.raises(Cancelled, match="Stopped; the same command goes on"):
+        train(config, tmp_path / "other", cancelled=lambda: True)
+    assert not (tmp_path / "other").exists()
     path = RunFolder(tmp_path / "run").newest_checkpoint()
     assert path is not None
     assert path.name == "iteration-00000003.ckpt"
@@ -132,6 +142,33 @@ def test_other_data_are_not_gone_on_with(toy: Plain, cohort: Path, tmp_path: Pat
         train(moved, tmp_path / "run")
     now = (tmp_path / "run/held_out.csv").read_text(encoding="utf-8")
     assert now.replace("/moved/", "/data/") == apart
+    # As many, but others.
+    for number in (5, 6, 7, 8):
+        shutil.rmtree(tmp_path / f"moved/sub-{number:04d}")
+    for number in (1, 2, 3, 4):
+        path = tmp_path / f"moved/sub-{number:04d}/ct.nii.gz"
+        volume = read_volume(path).volume
+        write_volume(path, volume.with_array(volume.array[:, ::-1].copy()))
+    with pytest.raises(ConfigError, match="its fixed samples look different"):
+        train(moved, tmp_path / "run")
+
+
+def test_a_beginning_without_a_checkpoint_leaves_no_trace(toy: Plain, tmp_path: Path) -> None:
+    for letter in "ab":
+        toy["data"][letter]["sources"][0]["subjects"] = "all"
+    split = toy | {"data": toy["data"] | {"split": {"held_out": 0.25}}}
+
+    def stop(_: object) -> None:
+        if (tmp_path / "run/held_out.csv").exists():
+            raise Cancelled("as asked for")
+
+    toy["intervals"] |= {"log": 1, "checkpoint": 2}
+    with pytest.raises(Cancelled, match="as asked for"):
+        train(parse_config(split), tmp_path / "run", progress=stop)
+    assert (tmp_path / "run/held_out.csv").exists()
+    train(parse_config(toy), tmp_path / "run")
+    assert not (tmp_path / "run/held_out.csv").exists()
+    train(parse_config(toy), tmp_path / "run")
 
 
 def test_a_file_in_place_of_the_folder(toy: Plain, tmp_path: Path) -> None:
@@ -173,6 +210,45 @@ def test_one_file_of_two_people(toy: Plain, cohort: Path, tmp_path: Path) -> Non
     source |= {"table": "people.csv", "glob": None, "reference": None, "subjects": "all"}
     data = DataConfig.model_validate(toy["data"])
     with pytest.raises(ConfigError, match="shows 'anna' in one place and 'bert' in another"):
+        list_files(data, data.a)
+
+
+def test_a_file_name_is_no_second_person(toy: Plain, cohort: Path, tmp_path: Path) -> None:
+    for name in ("anna_1", "bert_1"):
+        shutil.copy(cohort / "sub-0001/ct.nii.gz", tmp_path / f"{name}.nii.gz")
+    toy["data"]["roots"]["cohort"] = str(tmp_path)
+    source = toy["data"]["a"]["sources"][0] | {"glob": "*.nii.gz", "reference": None, "subjects": "all"}
+    toy["data"]["a"]["sources"] = [source, source | {"name": "again", "subject": "[A-Za-z]+(?=_)"}]
+    data = DataConfig.model_validate(toy["data"])
+    assert len(list_files(data, data.a)[0]) == 4
+
+
+@pytest.mark.parametrize(("one", "other"), [("sub-07", "sub-07"), ("anna", "Anna")])
+def test_whom_one_table_holds_out_no_other_trains_on(
+    toy: Plain, cohort: Path, tmp_path: Path, one: str, other: str
+) -> None:
+    for letter, name, number in (("a", one, 1), ("b", other, 2)):
+        shutil.copy(cohort / "sub-0001/ct.nii.gz", tmp_path / f"scan{number}.nii.gz")
+        (tmp_path / f"{letter}.csv").write_text(f"image,subject\nscan{number}.nii.gz,{name}\n")
+        source = toy["data"][letter]["sources"][0]
+        source |= {"table": f"{letter}.csv", "glob": None, "reference": None, "subjects": "all"}
+    toy["data"]["roots"]["cohort"] = str(tmp_path)
+    toy["data"]["held_out"] = ["cohort:scan1.nii.gz"]
+    data = DataConfig.model_validate(toy["data"])
+    with pytest.raises(ConfigError, match=rf"'{other}' \(scan2.nii.gz\) is both trained on and held out"):
+        list_files(data, data.b)
+
+
+def test_one_person_cannot_be_split(toy: Plain, cohort: Path, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        shutil.copy(cohort / "sub-0001/ct.nii.gz", tmp_path / f"patient_{number}.nii.gz")
+    toy["data"]["roots"]["cohort"] = str(tmp_path)
+    for letter in "ab":
+        source = toy["data"][letter]["sources"][0]
+        source |= {"glob": "*.nii.gz", "reference": None, "subjects": "all", "subject": "[^/_.]+(?=[^/]*$)"}
+    toy["data"]["split"] = {"held_out": 0.3}
+    data = DataConfig.model_validate(toy["data"])
+    with pytest.raises(ConfigError, match="finds one person alone, 'patient'; correct what 'subject'"):
         list_files(data, data.a)
 
 
@@ -221,6 +297,14 @@ def test_a_key_stands_once(toy: Plain, tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(toy) + "method: pix2pix\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="key 'method' stands twice"):
         load_config(path)
+    path.write_text(yaml.safe_dump(toy) + "? [a, b]\n: 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is not YAML"):
+        load_config(path)
+    # Keys that a merge brings along are no second ones.
+    shared = "d: &d {lr: 0}\nx: {base: &b {<<: *d, lr: 1}}\nchild: {<<: *b}\nmethod: cyclegan\n"
+    path.write_text(shared, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"'[dx]|child' is unknown|is missing"):
+        load_config(path)
 
 
 def test_patches_too_small_for_a_unet(toy: Plain, tmp_path: Path) -> None:
@@ -241,10 +325,22 @@ def test_patches_too_small_for_a_unet(toy: Plain, tmp_path: Path) -> None:
         train(parse_config(plain), tmp_path / "run")
 
 
-def test_documents_do_not_make_the_code_another() -> None:
-    version = code_version()
-    assert version.count("+") == 1
-    assert version.startswith("0.")
+def test_documents_do_not_make_the_code_another(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    for name in ("package/code.py", "notes.md"):
+        (tmp_path / name).write_text("1", encoding="utf-8")
+    for command in ("init", "add .", "-c user.name=x -c user.email=x@x commit -m one"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True, capture_output=True)
+    clean = code_version(tmp_path / "package")
+    assert "+" in clean
+    assert not clean.endswith("-dirty")
+    (tmp_path / "notes.md").write_text("2", encoding="utf-8")
+    assert code_version(tmp_path / "package") == clean
+    (tmp_path / "package/code.py").write_text("2", encoding="utf-8")
+    assert code_version(tmp_path / "package") == f"{clean}-dirty"
+    (tmp_path / "none").mkdir()
+    shutil.rmtree(tmp_path / ".git")
+    assert "+" not in code_version(tmp_path / "none")
 
 
 def test_the_card_names_every_version_that_trained_and_no_other(
@@ -262,3 +358,23 @@ def test_the_card_names_every_version_that_trained_and_no_other(
     assert version(tmp_path / "run", short, "2") == "1"
     assert version(tmp_path / "run", long, "3") == "1; 3"
     assert version(tmp_path / "run", long, "3") == "1; 3"
+
+
+def test_of_a_pair_the_first_says_where_both_are_cut(toy: Plain, cohort: Path, tmp_path: Path) -> None:
+    label_tissues(cohort)
+    plain = {key: toy[key] for key in ("seed", "intervals", "coverage", "precision")}
+    source = toy["data"]["a"]["sources"][0] | {"subjects": "all", "reference": None}
+    plain |= {
+        "method": "unet",
+        "schedule": {"constant": 2, "decay": 0},
+        "bundle": {"name": "toy", "title": "toy", "description": "toy"},
+        "network": {"name": "unet-segmenter", "arguments": {"features": 4, "levels": 1}},
+        "data": {
+            "roots": toy["data"]["roots"],
+            "image": toy["data"]["a"] | {"sources": [source | {"labels": "labels.nii.gz"}]},
+            "second": toy["data"]["b"] | {"sources": [source | {"glob": "sub-*/mr.nii.gz"}]},
+            "structures": {"heart": [3]},
+            "sampling": toy["data"]["sampling"] | {"slices_with": [3], "centre": "labels"},
+        },
+    }
+    assert train(parse_config(plain), tmp_path / "run").finished
