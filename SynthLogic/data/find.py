@@ -232,8 +232,8 @@ def _kept_out(config: FilesConfig) -> set[str]:
     if len(subjects) == 1:
         (alone,) = subjects.values()
         raise ConfigError(
-            f"data.split finds one person alone, {alone!r}; correct what 'subject' of the sources matches, or "
-            "leave the split out."
+            f"data.split finds one person alone, {alone!r}; correct what 'subject' of the sources matches, "
+            "or leave the split out."
         )
     ordered = sorted(
         subjects, key=lambda s: hashlib.sha256(f"{split.seed} {subjects[s]}".encode()).hexdigest()
