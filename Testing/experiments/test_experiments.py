@@ -181,7 +181,8 @@ def test_gates_of_paper_3_say_what_was_found() -> None:
                 one["psnr"] += psnr if word == "deformed" else -lost
                 one["ssim"] += ssim
             people = [{key: value + 0.001 * n for key, value in one.items()} for n in range(8)]
-            found[f"{method}-{word}-1"] = dict.fromkeys(paper3.DIRECTIONS, people)
+            for seed in scale.seeds:
+                found[f"{method}-{word}-{seed}"] = dict.fromkeys(paper3.DIRECTIONS, people)
         return reached(paper3.tables(scale, found)[1])
 
     good = gates(3.5, 0.2, 0.8, 0.3)
