@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from SynthLogic.errors import InputError
-from SynthLogic.volume import Grid, Volume, label_fault, resample
+from SynthLogic.volume import MOST_FOREIGN_LABEL, Grid, Volume, label_fault, resample
 from SynthLogic.volume.grid import FloatArray
 
 # Of all structures together, and of one.
@@ -18,7 +18,6 @@ _POINTS, _FEWEST, _MOST = 20_000, 300, 1500
 _FAINT = 0.05
 # A structure of fewer voxels has neither a place nor a shape to go by.
 LEAST_VOXELS = 8
-MOST_LABELS = 65_535
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +54,13 @@ def checked_labels(labels: Volume, what: str) -> Volume:
     """
     canonical, _ = labels.canonical()
     array = canonical.array
-    fault = label_fault(array, MOST_LABELS)
+    fault = label_fault(array, MOST_FOREIGN_LABEL)
     if fault == "fractions":
         raise InputError(f"The {what} labels hold fractions, so they are no label map; give a label map.")
     if fault == "range":
         raise InputError(
             f"The {what} labels run from {array.min():g} to {array.max():g}; number them from 1 to "
-            f"{MOST_LABELS}."
+            f"{MOST_FOREIGN_LABEL}."
         )
     if not array.any():
         raise InputError(f"The {what} labels are empty; label the structures first.")

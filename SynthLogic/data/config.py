@@ -280,7 +280,11 @@ class DataConfig(FilesConfig):
     @model_validator(mode="after")
     def _labels_have_sources(self) -> DataConfig:
         sampling = self.sampling
-        needs = {"masks": self.masks, "slices_with": sampling.slices_with, "centre": sampling.wants_labels}
+        needs = {
+            "masks": self.masks,
+            "slices_with": sampling.slices_with,
+            "centre": sampling.centre == "labels",
+        }
         what = next((key for key, wanted in needs.items() if wanted), None)
         # Of a pair, the first image says where both are cut.
         sources = self.a.sources if self.paired and not self.masks else self.all_sources()

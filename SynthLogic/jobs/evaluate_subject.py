@@ -17,11 +17,9 @@ from SynthLogic.review.body import body_mask
 from SynthLogic.review.measures import MISALIGNMENT_MEASURES, Figures, image_figures, label_figures
 from SynthLogic.review.misalignment import misalignment
 from SynthLogic.review.published import HIASA_WINDOWS
-from SynthLogic.volume import Grid, Scan, Volume, label_fault, read_volume, resample
+from SynthLogic.volume import MOST_FOREIGN_LABEL, Grid, Scan, Volume, label_fault, read_volume, resample
 
 STRUCTURES = "mean of structures"
-# Other programs number structures in thousands.
-_MOST_LABEL = 65_535
 _SURE = 0.85
 _CLIPPED, _NARROW = 0.5, 0.05
 
@@ -234,13 +232,13 @@ def _labels(volume: Volume, path: Path) -> Volume:
         InputError: other values.
     """
     array = volume.array
-    fault = label_fault(array, _MOST_LABEL)
+    fault = label_fault(array, MOST_FOREIGN_LABEL)
     if fault == "fractions":
         raise InputError(f"{path.name} is no label map: it holds fractions; give whole numbers.")
     if fault == "range":
         raise InputError(
             f"{path.name} is no label map: its values run from {array.min():g} to {array.max():g}; give "
-            f"whole numbers from 0 to {_MOST_LABEL}."
+            f"whole numbers from 0 to {MOST_FOREIGN_LABEL}."
         )
     return volume.with_array(array.astype(np.int32) if array.dtype.kind == "f" else array)
 

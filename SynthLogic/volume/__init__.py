@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from SynthLogic.lazy import on_demand
 from SynthLogic.volume.grid import Grid
-from SynthLogic.volume.label_values import MOST_LABEL, label_fault
+from SynthLogic.volume.label_values import MOST_FOREIGN_LABEL, MOST_LABEL, label_fault
 from SynthLogic.volume.names import check_name
 from SynthLogic.volume.scan import Scan, ScanMeta, content_hash
 from SynthLogic.volume.volume import Orientation, Volume
@@ -28,6 +28,7 @@ else:
     )
 
 __all__ = [
+    "MOST_FOREIGN_LABEL",
     "MOST_LABEL",
     "Grid",
     "Orientation",

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 MOST_LABEL = 255
 """The largest label that a bundle's card, a record and a cohort hold (uint8)."""
+MOST_FOREIGN_LABEL = 65_535
+"""The largest label of maps that are only looked at: other programs number structures in thousands."""
 
 Fault = Literal["fractions", "range"]
 
